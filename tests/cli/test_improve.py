@@ -1,7 +1,10 @@
 """From corrected photographs to a promoted model, in one command, on a tiny network."""
 
 import json
+import os
 import shutil
+import signal
+import sys
 from dataclasses import replace
 
 import cv2
@@ -12,7 +15,7 @@ import tifffile
 from helpers import write_png
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
-from napari_retina_seg.models.registry import find_model
+from napari_retina_seg.models.registry import find_model, open_model
 from napari_retina_seg.models.spec import lineage
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -24,17 +27,25 @@ from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.workflows.corrected_images import Seen
-from napari_retina_seg.workflows.improvement_plan import divide_patients, iter_plan, new_name
-from napari_retina_seg.workflows.improving import improvement_folder, iter_improve
+from napari_retina_seg.workflows.improvement_plan import (
+    divide_patients,
+    improvement_folder,
+    iter_plan,
+    new_name,
+)
+from napari_retina_seg.workflows.improving import iter_improve
 from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.promoting import (
     check_promotable,
     open_used,
+    promote,
     promoted_model,
     roll_back,
 )
+from napari_retina_seg.workflows.proof_masks import Place, ProofMasks
 
 SIDE = 112
+RUNS = ("fold-1", "fold-2", "fold-3", "candidate")
 QUICK = (
     "crop=[64, 64]",
     "batch=4",
@@ -149,6 +160,23 @@ def test_corrections_become_a_proven_promoted_model_that_segments(run, study, fu
         "cross-validation in the project (of models trained in the same way)"
     ]
     assert "tiny-fundus-tuned" in run("models").stdout
+    assert promoted.spec.promotion.by == "Ann"
+    assert "For images like the 6 corrected images of 6 patients" in promoted.spec.description
+    card = run("models", "show", "tiny-fundus-tuned").stdout
+    assert "Began with tiny-fundus" in card
+    assert "by Ann on " in card
+    traced = run("project", "models", study, "--trace", "current").stdout
+    assert traced.startswith("tiny-fundus-tuned (weights sha256 ")
+    assert "40 steps, seed " in traced
+    for number in range(1, 7):
+        assert f"#{number} p{number - 1}, version 1 by Ann" in traced
+    assert "tiny-fundus (weights sha256 " in traced
+
+    shown = ProofMasks(runs, FUNDUS_VESSELS).read(Place.of("#3"))
+    assert all(mask.shape == (SIDE, SIDE) for mask in shown)
+    assert (shown[0] != shown[1]).any()
+    for one in (*(f"fold-{fold}" for fold in (1, 2, 3)), "candidate"):
+        assert cv2.imread(str(runs / one / "snapshot.png")) is not None
 
     photo = study.parent / "photographs" / "p0.png"
     drawn = run("segment", photo, "-o", study.parent / "out", "-m", "tiny-fundus-tuned")
@@ -173,6 +201,114 @@ def test_corrections_become_a_proven_promoted_model_that_segments(run, study, fu
         with pytest.raises(ModelError, match="cut short or altered"):
             roll_back(project)
         assert promoted_model(project).name == "tiny-fundus"
+
+
+def kill_in(method, action):
+    """Run something in a copy of this process that is killed when it calls a method of Project."""
+    process = os.fork()
+    if not process:
+        setattr(Project, method, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        try:
+            action()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_third_of_many_patients_proves_the_candidate_whose_promotion_may_be_killed(
+    run, tmp_path, fundus_model
+):
+    study = fill(tmp_path / "many" / "study", 12)
+    command = ("project", "improve", study, "--model", fundus_model.path, ALONE, *SET)
+    result = run(*command, "--author", "Ann")
+    assert result.exit_code == 0, result.output
+    assert "5 patients of 12 are kept for the proof" in result.stderr
+    runs = study / "improvements" / "tiny-fundus"
+    assert [path.parent.name for path in runs.glob("*/model")] == ["fold-1"]
+    told = json.loads((runs / "improvement.json").read_text())
+    assert len(told["images"]) == 5
+
+    # It is the tested model that is promoted, and none of the tested has taught it.
+    with Project(study, author="Ann") as project:
+        plan = make_plan(project, fundus_model)
+        found = finish(iter_improve(plan, improvement_folder(study, plan)))
+    tested = set(plan.folds[0])
+    assert len(found.candidate.spec.training.patients) == 7
+    assert not tested & set(found.candidate.spec.training.patients)
+    assert list(found.candidate.spec.metrics) == ["patients of the project that it had not seen"]
+
+    def promote_it():
+        with Project(study, author="Ann") as project:
+            promote(project, found)
+
+    kill_in("use_model", promote_it)
+    assert find_model("tiny-fundus-tuned").path == study / "models" / "tiny-fundus-tuned"
+    with Project(study, author="Ann") as project:
+        assert project.model_uses() == ()
+        # The same command goes on with the same run, though the name is taken by now.
+        again = make_plan(project, fundus_model)
+        assert again.recipe.name == "tiny-fundus-tuned"
+        assert improvement_folder(study, again) == runs
+        promote(project, replace(found, plan=again))
+        assert promoted_model(project).name == "tiny-fundus-tuned"
+        assert promoted_model(project).spec.promotion.by == "Ann"
+
+
+def test_a_mask_that_changed_since_the_proof_forbids_the_promotion(study, fundus_model):
+    with Project(study, author="Ann") as project:
+        plan = make_plan(project, fundus_model)
+        folder = improvement_folder(study, plan)
+        job = iter_improve(plan, folder)
+        next(job)
+        job.close()
+        assert improvement_folder(study, plan) == folder
+        parent = project.history(1)[-1].number
+        project.reopen(1)
+        project.save_version(1, Annotation(photograph(99)[1]), Action.CORRECT, parent=parent)
+        changed = make_plan(project, fundus_model)
+        assert improvement_folder(study, changed) != folder
+        with pytest.raises(DataError, match="not a run with the present masks"):
+            next(iter_improve(changed, folder))
+
+
+def test_another_rule_for_patients_hides_none_that_a_model_learnt_from(
+    study, fundus_model, tmp_path
+):
+    """Also if the image that it learnt from is not among the corrected ones any more."""
+    with Project(study, author="Ann") as project:
+        first = make_plan(project, fundus_model)
+        record = {"sources": (first.corrections.images[0].source,)}
+        parent = lineage(fundus_model.spec)[0].model_copy(update=record)
+        seen = Seen.by(fundus_model.spec.model_copy(update={"ancestors": (parent,)}))
+        table = tmp_path / "patients.csv"
+        rows = [f"p{seed},{'aabcde'[seed]}" for seed in range(6)]
+        table.write_text("\n".join(["name,patient", *rows]))
+        project.remove_images([1], "blurred")
+        again = finish(iter_plan(project, fundus_model, rule=PatientRule(table=table)))
+    corrections = again.corrections
+    second = next(image for image in corrections.images if image.labelled.name == "#2")
+    assert len(corrections.by_patient) == 5
+    assert second.patient not in corrections.unseen(seen)
+    assert len(corrections.unseen(seen)) == 4
+
+
+def test_the_training_can_be_ended_early_for_all_models_alike(study, fundus_model):
+    with Project(study, author="Ann") as project:
+        plan = make_plan(project, fundus_model)
+        folder = improvement_folder(study, plan)
+        wanted = []
+        job = iter_improve(plan, folder, enough=lambda: bool(wanted))
+        for step in job:
+            if "Model 2 of 4: epoch 1" in step.message:
+                wanted.append(True)
+            if "Model 3 of 4: epoch 1" in step.message:
+                break
+        job.close()
+        found = finish(iter_improve(plan, folder))
+    epochs = [open_model(folder / name / "model").spec.training.epochs for name in RUNS]
+    assert epochs == [2, 1, 1, 1]
+    assert found.candidate.spec.training.epochs == 1
 
 
 def test_too_little_is_said_in_a_sentence(run, tmp_path, fundus_model, oct_model):
@@ -341,6 +477,7 @@ def test_of_many_patients_a_third_is_tested_once():
     people = [f"p{number:02}" for number in range(18)]
     (fold,) = divide_patients(people)
     assert len(fold) == 6
+    assert [len(fold) for fold in divide_patients(people[:12])] == [5], "enough to prove something"
     few = divide_patients(people[:7])
     assert sorted(patient for fold in few for patient in fold) == people[:7]
     assert sorted(map(len, few)) == [2, 2, 3]

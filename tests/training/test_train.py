@@ -24,7 +24,7 @@ from napari_retina_seg.models.config import SegNetConfig
 from napari_retina_seg.models.networks import build
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
-from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.models.registry import ModelFolder, open_model
 from napari_retina_seg.training.averaging import RunningMean
 from napari_retina_seg.training.run_folder import RunFolder, RunState
 from napari_retina_seg.training.samples import prepare_sample
@@ -255,6 +255,105 @@ def test_a_loss_that_is_no_number_ends_the_run(split, tmp_path) -> None:
     recipe = small("unet-octid", *OCTID, "learning_rate=1e30")
     with pytest.raises(TrainingError, match=r"lower optimizer\.learning_rate"):
         finish(iter_train(recipe, split, RunFolder(tmp_path / "run")))
+
+
+@pytest.mark.usefixtures("untraced")
+def test_a_loss_that_is_no_number_later_keeps_the_model_and_says_when(split, tmp_path) -> None:
+    run = RunFolder(tmp_path / "run")
+    job = iter_train(quick(), split, run)
+    for _ in range(3):
+        next(job)
+    weights = job.gi_frame.f_locals["trainer"].model.trainable_variables[0]
+    weights.assign(weights * float("nan"))
+    with pytest.raises(TrainingError) as error:
+        finish(job)
+    assert "in step 4, in epoch 2" in str(error.value)
+    assert "The model of epoch 1 is kept" in str(error.value)
+    assert "lower optimizer.learning_rate, e.g. from 0.001 to 0.0001" in str(error.value)
+    open_model(run.model).check_weights()
+
+
+@pytest.mark.usefixtures("untraced")
+def test_weights_that_are_no_numbers_are_never_kept(split, tmp_path) -> None:
+    """Also if the last step of an epoch made them so, and no loss shows it yet."""
+    run = RunFolder(tmp_path / "run")
+    job = iter_train(quick(), split, run)
+    next(job)
+    trainer = job.gi_frame.f_locals["trainer"]
+    update = trainer.mean.update
+
+    def spoil(step):
+        trainer.model.trainable_variables[0].assign(
+            trainer.model.trainable_variables[0] * float("inf")
+        )
+        update(step)
+
+    trainer.mean.update = spoil
+    with pytest.raises(TrainingError, match="weights became infinite or no numbers in step 2"):
+        finish(job)
+    assert not run.best_weights.exists()
+
+
+@pytest.mark.parametrize(
+    "shortage",
+    [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 5 bytes.")],
+    ids=["memory", "XLA"],
+)
+@pytest.mark.usefixtures("untraced")
+def test_short_memory_halves_the_batch_and_says_so(split, tmp_path, shortage) -> None:
+    run = RunFolder(tmp_path / "run")
+    job = iter_train(quick("epochs=2"), split, run)
+    next(job)
+    model = job.gi_frame.f_locals["trainer"].model
+    train_on_batch, sizes = model.train_on_batch, []
+
+    def with_little_memory(images, targets):
+        if len(images) > 1:
+            raise shortage
+        sizes.append(len(images))
+        return train_on_batch(images, targets)
+
+    model.train_on_batch = with_little_memory
+    messages: list[str] = []
+    finish(job, lambda step: messages.append(step.message))
+    assert sizes == [1, 1, 1]
+    assert "memory is short: 1 crops a step instead of 2" in messages[0]
+    assert log(run.path)[1]["batch"] == "1"
+
+
+@pytest.mark.usefixtures("untraced")
+def test_memory_too_short_for_one_crop_is_reported(split, tmp_path) -> None:
+    job = iter_train(quick("batch=1"), split, RunFolder(tmp_path / "run"))
+    next(job)
+
+    def without_memory(*_):
+        raise MemoryError
+
+    job.gi_frame.f_locals["trainer"].model.train_on_batch = without_memory
+    with pytest.raises(TrainingError, match="single crop of 64 × 64 px: close other programs"):
+        finish(job)
+
+
+@pytest.mark.usefixtures("untraced")
+def test_an_image_is_watched_and_the_run_ends_when_it_is_enough(split, tmp_path) -> None:
+    run = RunFolder(tmp_path / "run")
+    recipe = quick("callbacks.monitor=none")
+    learnt = replace(split, validation=())
+    shown = split.validation[0]
+    job = iter_train(recipe, learnt, run, shown=shown, enough=lambda epochs: epochs == 2)
+    model = finish(job)
+    assert model.spec.training.epochs == 2
+    assert run.finished
+    rows = log(run.path)
+    assert len(rows) == 2
+    assert {"shown_dice", "shown_iou", "shown_mcc", "shown_accuracy", "shown_dice RNFL"} <= set(
+        rows[0]
+    )
+    assert cv2.imread(str(run.snapshot)).shape[1] > 2 * 64
+    assert len(model.spec.training.images) == 2, "it was not learnt from"
+    whole = RunFolder(tmp_path / "whole")
+    finish(iter_train(recipe, learnt, whole))
+    assert [row["loss"] for row in log(whole.path)][:2] == [row["loss"] for row in rows]
 
 
 def test_a_disk_too_small_is_reported_before_the_first_step(split, tmp_path, monkeypatch) -> None:

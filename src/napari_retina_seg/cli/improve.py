@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,8 +29,11 @@ from napari_retina_seg.cli.project import Author, Folder, open_project
 if TYPE_CHECKING:
     from napari_retina_seg.datasets.labelled import LabelledImage
     from napari_retina_seg.models.spec import ModelSpec
+    from napari_retina_seg.project.values import ModelUse
+    from napari_retina_seg.project.view import ProjectView
     from napari_retina_seg.types.progress import CancelToken
     from napari_retina_seg.workflows.improving import Improvement
+    from napari_retina_seg.workflows.patients import PatientRule
 
 
 def improve_command(
@@ -46,6 +50,13 @@ def improve_command(
     ] = None,
     promote: Annotated[
         bool, typer.Option("--promote", help="Take the new model into use if it is proven.")
+    ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Only try a few steps, and say how long it will take and how much memory.",
+        ),
     ] = False,
     reference: Annotated[
         list[Path] | None,
@@ -83,8 +94,8 @@ def improve_command(
     from napari_retina_seg.models.recipe import Recipe
     from napari_retina_seg.reports.improvement import harm_of, verdict_of
     from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
-    from napari_retina_seg.workflows.improvement_plan import iter_plan
-    from napari_retina_seg.workflows.improving import improvement_folder, iter_improve
+    from napari_retina_seg.workflows.improvement_plan import improvement_folder, iter_plan
+    from napari_retina_seg.workflows.improving import iter_improve
     from napari_retina_seg.workflows.promoting import check_promotable, current_model
     from napari_retina_seg.workflows.promoting import promote as promote_model
 
@@ -95,6 +106,9 @@ def improve_command(
         folder=patients_from_folder,
     )
     changes = with_full_keys(parse_overrides(change or [], Recipe), Recipe)
+    if estimate:
+        _estimate(folder, author, model, rule, changes)
+        return
     options = ["--each-image-its-own-patient"] if each_image_its_own_patient else []
     options += [part for text in change or [] for part in ("--set", text)]
     with (
@@ -119,7 +133,7 @@ def improve_command(
         place = out or improvement_folder(project.folder, plan)
         bar.say(f"Runs and report are in '{place}'.")
         log.add(RunsIn(runs_in=place.absolute(), candidate=plan.recipe.name))
-        job = iter_improve(plan, place, reference=images, token=token)
+        job = iter_improve(plan, place, reference=images, token=token, enough=log.is_enough)
         found = bar.walk(log.iter_logged(job), plan.recipe.name)
         bar.finish()
         report = _write_report(found)
@@ -139,6 +153,27 @@ def improve_command(
         echo(f"'{taken.name}' is now the model of this project; 'project roll-back' undoes it.")
     elif promote:
         raise typer.Exit(1)
+
+
+def _estimate(
+    folder: Path,
+    author: str,
+    model: str | None,
+    rule: PatientRule | None,
+    changes: Mapping[str, Any],
+) -> None:
+    from napari_retina_seg.workflows.improvement_estimate import iter_estimate
+    from napari_retina_seg.workflows.improvement_plan import iter_plan
+    from napari_retina_seg.workflows.promoting import current_model
+
+    with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
+        chosen = choose_model(model) if model else current_model(project)
+        planning = iter_plan(project, chosen, rule=rule, changes=changes, token=token)
+        plan = bar.walk(planning, "Reading the masks")
+        bar.begin("Starting TensorFlow")
+        start_engine()
+        found = bar.walk(iter_estimate(plan, token), "Estimating")
+    echo(found.sentence)
 
 
 def _reference_images(
@@ -207,14 +242,60 @@ def roll_back_command(folder: Folder, author: Author) -> None:
     echo(f"'{use.model.name}' is in use again, instead of '{use.instead_of.name}'.")
 
 
-def used_models_command(folder: Folder, author: Author) -> None:
-    """List which models were taken into use, by whom, when and why."""
+def used_models_command(
+    folder: Folder,
+    author: Author,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Instead, trace a model, by name or folder, to all masks and people behind it;"
+            " 'current' is the one in use.",
+        ),
+    ] = None,
+) -> None:
+    """List which models were taken into use, by whom, when and why; or trace one."""
     with open_project(folder, author) as project:
+        if trace is not None:
+            _print_trace(project, trace)
+            return
         uses = project.model_uses()
     if not uses:
         say("No model was promoted in this project yet: 'project improve --promote' does it.")
     for use in uses:
-        echo(
-            f"{use.chosen_at.astimezone():%Y-%m-%d %H:%M} {use.chosen_by}: {use.model.name}"
-            f" instead of {use.instead_of.name}. {use.reason}"
-        )
+        echo(_use_line(use))
+
+
+def _use_line(use: ModelUse) -> str:
+    return (
+        f"{use.chosen_at.astimezone():%Y-%m-%d %H:%M} {use.chosen_by}: {use.model.name}"
+        f" instead of {use.instead_of.name}. {use.reason}"
+    )
+
+
+def _print_trace(project: ProjectView, name: str) -> None:
+    from napari_retina_seg.workflows.promoting import current_model, find_used
+    from napari_retina_seg.workflows.tracing import trace
+
+    model = current_model(project) if name == "current" else find_used(project, name)
+    for traced in trace(project, model):
+        one = traced.model
+        echo(f"{one.name} (weights sha256 {one.weights_sha256})")
+        steps = "steps not recorded" if one.steps is None else f"{one.steps} steps"
+        seed = "" if one.seed is None else f", seed {one.seed}"
+        echo(f"  learnt from {one.training_data}; {steps}{seed}; licence: {one.licence}")
+        for use in traced.uses:
+            echo(f"  {_use_line(use)}")
+        for image, version in traced.masks:
+            echo(
+                f"  #{image.id} {image.name}, version {version.number} by {version.author},"
+                f" {version.created_at.astimezone():%Y-%m-%d %H:%M}"
+            )
+        if traced.people:
+            echo(f"  masks by {', '.join(traced.people)}")
+        if traced.unknown:
+            echo(
+                f"  {traced.unknown} more masks, which are not in this project or not shown to you"
+            )
+        if not one.images:
+            echo("  which images these were is not recorded one by one")

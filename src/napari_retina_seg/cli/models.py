@@ -13,7 +13,9 @@ from napari_retina_seg.cli.console import as_cell, echo
 if TYPE_CHECKING:
     from napari_retina_seg.models.registry import ModelFolder
 
-app = typer.Typer(invoke_without_command=True, help="List, add, remove, export and import models.")
+app = typer.Typer(
+    invoke_without_command=True, help="List, show, add, remove, export and import models."
+)
 
 
 @app.callback()
@@ -84,6 +86,17 @@ def import_command(
 
     model = import_model(path, folder)
     echo(f"Imported '{model.name}' to '{model.path}'. Its licence: {model.spec.licence}.")
+
+
+@app.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(help="Name of a model, or path of a model folder.")],
+) -> None:
+    """Show a model's card: what it is for, and all models, data and licences behind it."""
+    from napari_retina_seg.models.cards import card_markdown
+    from napari_retina_seg.models.registry import find_model
+
+    echo(card_markdown(find_model(name).spec).rstrip())
 
 
 def _print_table(models: tuple[ModelFolder, ...]) -> None:

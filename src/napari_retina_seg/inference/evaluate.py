@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +39,8 @@ from napari_retina_seg.types.segmentation import Segmentation
 from napari_retina_seg.types.splits import SplitName
 
 T = TypeVar("T")
+
+OnMask = Callable[[LabelledImage, Annotation], None]
 
 
 def evaluate(
@@ -127,6 +129,7 @@ def iter_evaluate(
     *,
     reference: str | None = None,
     token: CancelToken | None = None,
+    on_mask: OnMask | None = None,
 ) -> Generator[Progress, None, Evaluation]:
     """Score a model step by step: segment every image as a user would, on its own grid.
 
@@ -148,6 +151,8 @@ def iter_evaluate(
         Which expert's masks are the truth; by default the reference of the data set.
     token : CancelToken, optional
         Stops the work before the next image or tile.
+    on_mask : callable, optional
+        Called with each image and the mask that the model draws.
 
     Yields
     ------
@@ -168,7 +173,8 @@ def iter_evaluate(
     Cancelled
         If it was cancelled through `token`.
     """
-    (evaluation,) = yield from iter_evaluate_against(model, images, [reference], token=token)
+    job = iter_evaluate_against(model, images, [reference], token=token, on_mask=on_mask)
+    (evaluation,) = yield from job
     return evaluation
 
 
@@ -178,6 +184,7 @@ def iter_evaluate_against(
     references: Sequence[str | None],
     *,
     token: CancelToken | None = None,
+    on_mask: OnMask | None = None,
 ) -> Generator[Progress, None, tuple[Evaluation, ...]]:
     """Segment every image once and score the masks against several experts; see `evaluate`.
 
@@ -201,6 +208,8 @@ def iter_evaluate_against(
         drawn = _drawn((yield from _within(step, job)), scheme)
         for scores, truth in zip(accumulators, truths, strict=True):
             scores.add(scored, truth, drawn)
+        if on_mask is not None:
+            on_mask(image, drawn)
     yield Progress(len(images), len(images), "Done")
     return tuple(
         scores.result(model.name, reference)

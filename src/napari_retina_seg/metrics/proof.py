@@ -13,8 +13,10 @@ import numpy as np
 from napari_retina_seg.metrics.bootstrap import Estimate
 from napari_retina_seg.metrics.evaluation import Comparison, Evaluation, mean_scores
 from napari_retina_seg.metrics.measures import Key, class_names
+from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.labels import LabelScheme
 
+LEAST_TESTED = 5  # patients; chance makes all of them better in 1 of 32 useless candidates
 HARM = 0.005  # Dice that a model may lose in a class, or on the images of the one before
 _CASES = 4
 _DICE = Key("dice")
@@ -153,6 +155,11 @@ class Proof:
         return tuple(sorted(changes, key=lambda change: -change.gain))
 
     @property
+    def patients(self) -> int:
+        """Number of patients on whom both models were tested."""
+        return len({image.group for image in self.comparison.first.images})
+
+    @property
     def objections(self) -> tuple[str, ...]:
         """A sentence for each thing that speaks against the candidate; empty if it is proven."""
         return tuple(self._iter_objections())
@@ -164,6 +171,8 @@ class Proof:
 
     def _iter_objections(self) -> Iterator[str]:
         gain = self.overall
+        if self.patients < LEAST_TESTED:
+            yield too_few_patients(self.patients)
         if gain.verdict is not Verdict.BETTER:
             value = "unknown" if gain.difference is None else _range(gain.difference)
             yield (
@@ -176,6 +185,20 @@ class Proof:
                 yield f"On the reference images nothing is known of Dice{part}."
             else:
                 yield f"On the reference images Dice changed{part} by {_range(one.difference)}."
+
+
+def too_few_patients(tested: int) -> str:
+    """Say why the test of a few patients proves nothing.
+
+    Parameters
+    ----------
+    tested : int
+        Number of patients.
+    """
+    return (
+        f"It is tested on {count(tested, 'patient')}: of models that are no better, 1 in"
+        f" {2**tested} is better on all of so few by chance, so {LEAST_TESTED} are needed."
+    )
 
 
 def join_evaluations(name: str, parts: Sequence[Evaluation]) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,6 +17,8 @@ from napari_retina_seg.imaging.preprocess import Preprocessing
 from napari_retina_seg.models.config import Architecture, ArchitectureConfig
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import LabelScheme
+
+MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
 class SurfacePostprocessing(BaseModel):
@@ -108,6 +111,12 @@ class TrainingRecord(BaseModel):
         must not test the model. They are keyed by the project, and tell nothing without its key.
     warnings : tuple of str
         What is wrong with the weights, in sentences.
+    sources : tuple of str
+        Pseudonyms of these images in the project, sorted: they stay the same if the project finds
+        its patients by another rule later.
+    masks : tuple of str
+        Hashes of the files of the project's masks that it learnt from, sorted; these tell which
+        version of which image that was, and who drew it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,6 +136,28 @@ class TrainingRecord(BaseModel):
     images: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+
+
+class Promotion(BaseModel):
+    """Who took a model into use in a project.
+
+    Attributes
+    ----------
+    by : str
+        The person.
+    at : datetime
+        When (UTC).
+    reason : str
+        What the proof had found.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: str
+    at: datetime
+    reason: str = ""
 
 
 class Ancestor(BaseModel):
@@ -146,8 +177,12 @@ class Ancestor(BaseModel):
         Of its own training, if known.
     images : tuple of str
         Hashes of the pixels of the images that it learnt from, where they are known.
-    patients : tuple of str
-        Pseudonyms of the patients of a project that it learnt from.
+    patients, sources, masks : tuple of str
+        Of a project that it learnt from; see `TrainingRecord`.
+    seed : int or None
+        Of its own training, if known.
+    promotion : Promotion or None
+        Who took it into use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -160,6 +195,10 @@ class Ancestor(BaseModel):
     steps: int | None = None
     images: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+    seed: int | None = None
+    promotion: Promotion | None = None
 
 
 class ModelSpec(BaseModel):
@@ -185,6 +224,8 @@ class ModelSpec(BaseModel):
         Under which its weights may be used.
     training : TrainingRecord or None
         What the training took, where this program did it.
+    promotion : Promotion or None
+        Who took it into use in a project.
     ancestors : tuple of Ancestor
         The model that the training began with, the one before that, …, down to the first.
     weights_sha256 : str
@@ -194,7 +235,7 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=MODEL_NAME)]
     title: str
     description: str = ""
     modality: Modality
@@ -206,6 +247,7 @@ class ModelSpec(BaseModel):
     metrics: dict[str, dict[str, float]] = {}
     licence: str
     training: TrainingRecord | None = None
+    promotion: Promotion | None = None
     ancestors: tuple[Ancestor, ...] = ()
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -230,6 +272,10 @@ def lineage(spec: ModelSpec) -> tuple[Ancestor, ...]:
         steps=record.steps if record else None,
         images=record.images if record else (),
         patients=record.patients if record else (),
+        sources=record.sources if record else (),
+        masks=record.masks if record else (),
+        seed=record.seed if record else None,
+        promotion=spec.promotion,
     )
     return this, *spec.ancestors
 

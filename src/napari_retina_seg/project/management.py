@@ -10,6 +10,8 @@ from napari_retina_seg.project.opening import check_name
 from napari_retina_seg.project.results import Assigned
 from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
+from napari_retina_seg.types.choices import member
+from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Modality
 
 
@@ -144,12 +146,13 @@ class ProjectManagement(ProjectView):
         """
         return removals.restore_images(self._store, image_ids)
 
-    def set_modality(self, image_ids: Sequence[int], modality: Modality) -> None:
+    def set_modality(self, image_ids: Sequence[int], modality: Modality | str) -> None:
         """Correct the modality of images, which is guessed from the pixels when they are added.
 
         Raises
         ------
         ProjectError
-            If there is no such image, or it can't be written.
+            If there is no such image or modality, or it can't be written.
         """
-        images.set_modality(self._store, image_ids, modality)
+        chosen = member(Modality, modality, "modality", ProjectError)
+        images.set_modality(self._store, image_ids, chosen)

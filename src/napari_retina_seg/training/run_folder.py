@@ -33,6 +33,11 @@ _CONDITIONS = {
     "encoder_sha256": "other weights of the encoder",
 }
 _SPARE = 5_000_000  # bytes for all but weights
+_PLOTS = (
+    ("loss", "val_loss"),
+    ("val_dice",),
+    ("shown_dice", "shown_iou", "shown_mcc", "shown_accuracy"),
+)
 _SECONDS_OF_CURVES = 10  # between two pictures, each of which takes as long as a short epoch
 
 
@@ -88,6 +93,11 @@ class RunFolder:
     def curves(self) -> Path:
         """The log as a picture."""
         return self.path / "curves.png"
+
+    @property
+    def snapshot(self) -> Path:
+        """A part of an image with its mask before and now."""
+        return self.path / "snapshot.png"
 
     @property
     def model(self) -> Path:
@@ -201,9 +211,14 @@ class RunFolder:
         """Write the picture of the log."""
         write_atomically(self.curves, draw_curves(rows))
 
+    def write_snapshot(self, png: bytes) -> None:
+        """Write the picture on which the training is watched."""
+        write_atomically(self.snapshot, png)
+
     def _write_log(self, rows: list[Row]) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        names = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(self.log, text.getvalue().encode())
@@ -212,7 +227,7 @@ class RunFolder:
         """Remove the state for resuming, and temporary files of a killed process."""
         self._state.unlink(missing_ok=True)
         written = (self.split, self._environment, self.recipe, self.best_weights, self._state)
-        for file in (*written, self.log, self.curves):
+        for file in (*written, self.log, self.curves, self.snapshot):
             for half in self.path.glob(f".{file.name}.*"):
                 half.unlink()
 
@@ -230,21 +245,32 @@ def _are_curves_due(rows: list[Row]) -> bool:
 
 
 def draw_curves(rows: list[Row]) -> bytes:
-    """Draw losses and validation Dice over epochs; PNG."""
+    """Draw losses and scores over epochs, below each other as a dock is narrow; PNG."""
     from matplotlib.figure import Figure
 
     from napari_retina_seg.reports._plots import figure_png
 
-    plots = [("loss", "val_loss"), ("val_dice",)]
-    drawn = [found for keys in plots if (found := [key for key in keys if key in rows[0]])]
-    figure = Figure(figsize=(4 * len(drawn), 3.2), layout="constrained")
+    drawn = [found for keys in _PLOTS if (found := [key for key in keys if key in rows[0]])]
+    classes = [key for key in rows[0] if key.startswith("shown_dice ")]
+    drawn += [classes] if classes else []
+    figure = Figure(figsize=(4.6, 2.4 * len(drawn)), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else ""
     for number, keys in enumerate(drawn, 1):
-        axes = figure.add_subplot(1, len(drawn), number)
+        axes = figure.add_subplot(len(drawn), 1, number)
         for key in keys:
-            axes.plot(epochs, [row[key] for row in rows], label=key, marker=marker)
+            axes.plot(epochs, [row[key] for row in rows], label=_label(key), marker=marker)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(fontsize="small", ncols=2)
     return figure_png(figure)
+
+
+def _label(key: str) -> str:
+    """Return what a column of the log is called in the picture."""
+    words = key.removeprefix("shown_")
+    if words == key:
+        return key.replace("_", " ")
+    _, _, name = words.partition(" ")
+    return name or {"iou": "IoU", "mcc": "MCC", "dice": "Dice"}.get(words, words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,8 @@ def iter_train(
     encoder: EncoderWeights | None = None,
     resume: bool = False,
     left_out: Sequence[str] = (),
+    shown: LabelledImage | None = None,
+    enough: Callable[[int], bool] | None = None,
 ) -> Generator[Progress, None, ModelFolder]:
     """Train a network step by step; see `train`.
 
@@ -185,6 +187,12 @@ def iter_train(
         Go on with a run that was stopped or killed.
     left_out : sequence of str
         What `iter_validate_split` skipped, to be kept with the run.
+    shown : LabelledImage, optional
+        An image on a part of which the training is watched, in the log and as ``snapshot.png``:
+        it is not learnt from, and does not decide which epoch is the best.
+    enough : callable, optional
+        Is asked before each step whether the number of whole epochs that are done is enough: the
+        run then ends as if the recipe had asked for no more.
 
     Yields
     ------
@@ -216,6 +224,8 @@ def iter_train(
     weights = None if start is None else start.weights
     trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), weights, encoder)
     run.check_space(trainer.model.count_params())
+    if shown is not None:
+        trainer.watch(prepare_sample(shown, recipe))
     if resume:
         run.check_conditions(split, conditions)
         trainer.restore(run.read_state())
@@ -230,7 +240,7 @@ def iter_train(
         return package(recipe, run.best_weights, run.model, record, parent, encoder=began)
 
     packed = 0
-    for progress in trainer.iter_steps(samples, watched, run, token):
+    for progress in trainer.iter_steps(samples, watched, run, token, enough):
         if trainer.best_epoch != packed:  # so that a run that is given up leaves a model, too
             pack()
             packed = trainer.best_epoch

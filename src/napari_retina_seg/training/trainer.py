@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.datasets.augment import Sample
-from napari_retina_seg.imaging.tiling import pad_to_multiple
-from napari_retina_seg.metrics.segmentation import confusion, scores
 from napari_retina_seg.models.config import EncoderUNetConfig
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import TrainingRecord
 from napari_retina_seg.training.averaging import RunningMean
 from napari_retina_seg.training.encoder_weights import EncoderWeights
 from napari_retina_seg.training.environment import Conditions
+from napari_retina_seg.training.memory import is_out_of_memory
 from napari_retina_seg.training.run_folder import Row, RunFolder, RunState
 from napari_retina_seg.training.samples import batches
+from napari_retina_seg.training.snapshot import Snapshot, collapse, mean_dice, predict
 from napari_retina_seg.types.errors import DataError, TrainingError
 from napari_retina_seg.types.progress import CancelToken, Progress
 
@@ -50,6 +50,12 @@ class Trainer:
         Called after each epoch.
     rows : list of dict
         The log, an epoch in each row.
+    snapshot : Snapshot or None
+        A part of an image on which it is watched.
+    batch : int
+        Crops of a step: those of the recipe, or fewer since memory ran short.
+    remark : str
+        What is odd about the masks that it draws; empty if nothing is.
     """
 
     recipe: Recipe
@@ -59,6 +65,9 @@ class Trainer:
     mean: RunningMean
     callbacks: list[Any]
     rows: list[Row]
+    snapshot: Snapshot | None = None
+    batch: int = 0
+    remark: str = ""
 
     @classmethod
     def build(
@@ -99,7 +108,15 @@ class Trainer:
         for callback in callbacks:
             callback.set_model(model)
             callback.on_train_begin()
-        return cls(recipe, model, loss, steps, mean, callbacks, [])
+        size = recipe.training.batch
+        return cls(recipe, model, loss, steps, mean, callbacks, [], batch=size)
+
+    def watch(self, sample: Sample) -> None:
+        """Show after each epoch how the mask of a part of an image changes.
+
+        It must be called before the first step, and before `restore`.
+        """
+        self.snapshot = Snapshot.take(self.model, sample, self.recipe)
 
     def restore(self, state: RunState | None) -> None:
         """Go back to where a run was after an epoch."""
@@ -110,6 +127,7 @@ class Trainer:
         for row in state.rows:
             self._notify_callbacks(row)
         self.rows = state.rows
+        self.batch = int(self.rows[-1].get("batch", self.batch))
         self.model.optimizer.build(self.model.trainable_variables)
         owners = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
         for owner, variables in owners.items():
@@ -132,8 +150,12 @@ class Trainer:
         watched: Sequence[Sample],
         run: RunFolder,
         token: CancelToken,
+        enough: Callable[[int], bool] | None = None,
     ) -> Generator[Progress, None, None]:
-        """Train from where the network is to the recipe's end."""
+        """Train from where the network is to the recipe's end.
+
+        `enough` is asked before each step whether the epochs that are done are enough.
+        """
         epochs, done = self.recipe.training.epochs, len(self.rows)
         first = done * self.steps
         losses: list[float] = []
@@ -142,13 +164,13 @@ class Trainer:
             batches(samples, self.recipe, first, epochs * self.steps), start=first + 1
         ):
             token.raise_if_cancelled()
-            if self.model.stop_training:
+            if self.model.stop_training or (enough and self.rows and enough(len(self.rows))):
                 return
-            self.model.reset_metrics()  # before Keras 3.14 the loss is the mean since then
-            losses.append(float(self.model.train_on_batch(images, targets)))
-            _check_number(losses[-1], step)
+            losses.append(self.try_step(images, targets, step))
+            self._check_number(losses[-1], step)
             self.mean.update(step)
             if step % self.steps == 0:
+                self._check_weights(step)
                 seconds = time.perf_counter() - started
                 self._end_epoch(float(np.mean(losses)), seconds, watched, run)
                 losses.clear()
@@ -186,14 +208,17 @@ class Trainer:
         )
 
     def _message(self, losses: list[float]) -> str:
-        epoch = f"epoch {len(self.rows) + bool(losses)} of {self.recipe.training.epochs}"
-        if not self.rows or "val_dice" not in self.rows[0]:
-            return epoch
-        best = max(row["val_dice"] for row in self.rows)
-        message = f"{epoch}, best validation Dice {best:.4f}"
-        if self._finds_one_class(len(self.rows)):
-            return f"{message}; {self._found} so far"
-        return message
+        parts = [f"epoch {len(self.rows) + bool(losses)} of {self.recipe.training.epochs}"]
+        if self.rows and "val_dice" in self.rows[0]:
+            parts.append(f"best validation Dice {max(row['val_dice'] for row in self.rows):.4f}")
+        if self.batch < self.recipe.training.batch:
+            parts.append(
+                f"memory is short: {self.batch} crops a step instead of"
+                f" {self.recipe.training.batch}"
+            )
+        text = ", ".join([*parts, *((self.remark,) if self.remark else ())])
+        is_one_class = bool(self.rows) and self._finds_one_class(len(self.rows))
+        return f"{text}; {self._found} so far" if is_one_class else text
 
     @property
     def _found(self) -> str:
@@ -218,6 +243,49 @@ class Trainer:
             " optimizer.learning_rate or a wider network.",
         )
 
+    def try_step(self, images: Array, targets: Array, step: int) -> float:
+        """Train on a batch, or on a part of it as large as memory allows; return the loss.
+
+        Raises
+        ------
+        TrainingError
+            If memory is too short for a single crop.
+        """
+        while True:
+            # Another part of each batch, so that no image is left out for good.
+            part = slice(step % (len(images) // self.batch), None, len(images) // self.batch)
+            self.model.reset_metrics()  # before Keras 3.14 the loss is the mean since then
+            try:
+                return float(self.model.train_on_batch(images[part], targets[part]))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.batch == 1:
+                    rows, columns = images.shape[1:3]
+                    raise TrainingError(
+                        f"Memory is too short to learn from a single crop of {rows} × {columns}"
+                        " px: close other programs, or choose a smaller training.crop."
+                    ) from error
+                self.batch //= 2
+
+    def _check_number(self, loss: float, step: int) -> None:
+        if not np.isfinite(loss):
+            self._diverged(f"The loss became {loss}", step)
+
+    def _check_weights(self, step: int) -> None:
+        """Refuse weights that are no numbers, though no loss has shown it yet."""
+        if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):
+            self._diverged("The weights became infinite or no numbers", step)
+
+    def _diverged(self, what: str, step: int) -> None:
+        kept = f" The model of epoch {self.best_epoch} is kept." if self.rows else ""
+        rate = self.recipe.optimizer.learning_rate
+        raise TrainingError(
+            f"{what} in step {step}, in epoch {len(self.rows) + 1}, so the training can't go on:"
+            f" lower optimizer.learning_rate, e.g. from {rate:g} to {rate / 10:g}, and start"
+            f" again.{kept}"
+        )
+
     def _end_epoch(
         self, loss: float, seconds: float, watched: Sequence[Sample], run: RunFolder
     ) -> None:
@@ -225,7 +293,9 @@ class Trainer:
         rate = float(_numpy(self.model.optimizer.learning_rate))
         with self.mean.applied():
             row = {"epoch": len(self.rows) + 1, "learning_rate": rate, "loss": loss}
-            row |= self._validate(watched) | {"seconds": round(seconds, 1)}
+            row |= self._validate(watched) | self._show(len(self.rows) + 1, run)
+            row |= {"batch": self.batch} if self.batch < self.recipe.training.batch else {}
+            row["seconds"] = round(seconds, 1)
             if monitor == "none" or _is_best(
                 row[monitor], [other[monitor] for other in self.rows], monitor
             ):
@@ -251,22 +321,26 @@ class Trainer:
         matrix = np.zeros((classes, classes), np.int64)
         losses = []
         for sample in samples:
-            padded = pad_to_multiple(sample.tensor, self.recipe.architecture.multiple)
-            output = np.asarray(self.model.predict_on_batch(padded[np.newaxis]))
-            rows, columns = sample.target.shape
-            output = output[:, :rows, :columns]
+            drawn = predict(self.model, sample, self.recipe)
             target = np.stack([sample.target, sample.counted], axis=-1)[np.newaxis]
-            losses.append(float(_numpy(self.loss(target.astype(np.float32), output))))
-            predicted = output[0, ..., 0] > 0.5 if classes == 2 else output[0].argmax(axis=-1)
-            truth = sample.target > 0.5 if classes == 2 else sample.target
-            counted = sample.counted > 0
-            matrix += confusion(truth[counted], predicted[counted], classes)
-        dice = scores(matrix).dice
-        mean = dice[1] if classes == 2 else np.nanmean(dice)
+            losses.append(float(_numpy(self.loss(target.astype(np.float32), drawn.output))))
+            matrix += drawn.matrix
         # NaN where truth and prediction hold none of the class.
-        row = {"val_loss": float(np.mean(losses)), "val_dice": float(np.nan_to_num(mean))}
-        drawn, predicted = ((matrix.sum(axis=axis) > 0).sum() for axis in (1, 0))
-        return row | ({"val_classes": int(predicted)} if drawn > 1 else {})
+        row = {
+            "val_loss": float(np.mean(losses)),
+            "val_dice": float(np.nan_to_num(mean_dice(matrix))),
+        }
+        truth, predicted = ((matrix.sum(axis=axis) > 0).sum() for axis in (1, 0))
+        return row | ({"val_classes": int(predicted)} if truth > 1 else {})
+
+    def _show(self, epoch: int, run: RunFolder) -> Row:
+        """Write the picture on which the training is watched; return its scores."""
+        if self.snapshot is None:
+            return {}
+        drawn = predict(self.model, self.snapshot.sample, self.recipe)
+        self.remark = collapse(drawn.matrix, self.recipe)
+        run.write_snapshot(self.snapshot.png(drawn, epoch))
+        return self.snapshot.row(drawn)
 
 
 def _network(recipe: Recipe, start_from: Path | None) -> Any:
@@ -321,14 +395,6 @@ def _set_statistics(model: Any, how: str) -> None:
         if isinstance(layer, layers.BatchNormalization) and how != "slow":
             layer.momentum = MOMENTUM
             layer.trainable = how != "kept"  # one that is not trainable uses its statistics
-
-
-def _check_number(loss: float, step: int) -> None:
-    if not np.isfinite(loss):
-        raise TrainingError(
-            f"The loss became {loss} in step {step}, so the training can't go on: lower"
-            " optimizer.learning_rate and start again."
-        )
 
 
 def _is_best(value: float, others: list[float], monitor: str) -> bool:

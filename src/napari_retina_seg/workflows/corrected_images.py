@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg.datasets.labelled import LabelledImage, content_hash
 from napari_retina_seg.io.formats.identity import pseudonymise
 from napari_retina_seg.models.spec import ModelSpec, lineage
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.store import clean_name
 from napari_retina_seg.project.values import ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
@@ -40,10 +41,13 @@ class Seen:
     patients : frozenset of str
         Pseudonyms of their patients in a project: of a patient who taught the model also those
         images are seen that were corrected later.
+    sources : frozenset of str
+        Pseudonyms of the images themselves, which are the same whoever their patient is said to be.
     """
 
     images: frozenset[str]
     patients: frozenset[str]
+    sources: frozenset[str] = frozenset()
 
     @classmethod
     def by(cls, *models: ModelSpec) -> Seen:
@@ -52,6 +56,7 @@ class Seen:
         return cls(
             frozenset(image for one in ancestors for image in one.images),
             frozenset(patient for one in ancestors for patient in one.patients),
+            frozenset(source for one in ancestors for source in one.sources),
         )
 
 
@@ -70,12 +75,15 @@ class CorrectedImage:
         Hash of its mask's file.
     pixels : tuple of int
         Number of pixels of each class.
+    source : str
+        Pseudonym of the image.
     """
 
     labelled: LabelledImage
     content: str
     mask: str
     pixels: tuple[int, ...]
+    source: str = ""
 
     @property
     def patient(self) -> str:
@@ -95,11 +103,14 @@ class Corrections:
         All that can be learnt from.
     left_out : tuple of str
         A sentence for each image that can't be used.
+    sources : mapping
+        Pseudonyms of all images that the project has, or had, of each patient.
     """
 
     scheme: LabelScheme
     images: tuple[CorrectedImage, ...]
     left_out: tuple[str, ...] = ()
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
     _by_patient: dict[str, list[CorrectedImage]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +141,7 @@ class Corrections:
                 patient
                 for patient, images in self.by_patient.items()
                 if patient not in seen.patients
+                and not self.sources.get(patient, frozenset()) & seen.sources
                 and not any(image.content in seen.images for image in images)
             )
         )
@@ -241,11 +253,12 @@ def iter_find_corrections(
         if not _fits(image, model)
     ]
     patients = _find_patients([image for image, _ in fitting], rule)
+    key = project.info.key
     found: list[CorrectedImage] = []
     for done, (image, truth) in enumerate(fitting):
         token.raise_if_cancelled()
         yield Progress(done, len(fitting), image.name)
-        group = pseudonymise(patients[image.id], project.info.key)
+        group = pseudonymise(patients[image.id], key)
         try:
             found += _pictures(project, image, truth, group, model.modality)
         except _UnknownClassError as error:
@@ -255,7 +268,31 @@ def iter_find_corrections(
                 f"#{image.id} is left out: its file or its mask can't be read; 'project check'"
                 " says why."
             )
-    return Corrections(project.scheme, tuple(found), tuple(left_out))
+    return Corrections(
+        project.scheme, tuple(found), tuple(left_out), _find_sources(project, patients, rule)
+    )
+
+
+def _find_sources(
+    project: ProjectView, patients: Mapping[int, str], rule: PatientRule | None
+) -> dict[str, frozenset[str]]:
+    """Return the images of each patient, with those that are not corrected or were removed."""
+    every = [*project.images(), *project.images(Filters(removed=True))]
+    others = [image for image in every if image.id not in patients]
+    named = (
+        zip(others, rule.find([source_of(image) for image in others]), strict=True) if rule else ()
+    )
+    guessed = {image.id: patient for image, patient in named}
+    found: dict[str, set[str]] = defaultdict(set)
+    for image in every:
+        known = (image.patient or "").strip() or guessed.get(image.id) or f"#{image.id}"
+        patient = patients.get(image.id) or clean_name(known)
+        found[pseudonymise(patient, project.info.key)].add(_source(project, image))
+    return {patient: frozenset(images) for patient, images in found.items()}
+
+
+def _source(project: ProjectView, image: ProjectImage) -> str:
+    return pseudonymise(f"image #{image.id}", project.info.key)
 
 
 _KIND = {Modality.OCT: "an OCT scan", Modality.FUNDUS: "a fundus photograph"}
@@ -315,6 +352,7 @@ def _pictures(
             content_hash(_plane(pixels.plane(index))),
             truth.mask or "",
             tuple(int(number) for number in np.bincount(labels.ravel(), minlength=classes)),
+            _source(project, image),
         )
 
 

@@ -24,13 +24,16 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, Validation
 
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import OutsideError, ProjectError, RetinaSegError
-from napari_retina_seg.types.progress import Cancelled, Progress
-from napari_retina_seg.workflows.improving import IMPROVEMENTS
+from napari_retina_seg.types.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.workflows.improvement_plan import IMPROVEMENTS
 
 T = TypeVar("T")
 
-_LOG, _STEP, _LOCK, _ERRORS = (f"improve.{end}" for end in ("jsonl", "step", "lock", "stderr"))
+_LOG, _STEP, _LOCK, _ERRORS, _ENOUGH = (
+    f"improve.{end}" for end in ("jsonl", "step", "lock", "stderr", "enough")
+)
 _SECONDS = 0.5  # between two steps that are written
+_POLL_SECONDS = 0.2
 _LOCK_TIMEOUT = 5  # seconds; a window that looks at the log holds its lock for a moment
 
 
@@ -141,6 +144,7 @@ class ImprovementLog:
 
     def __init__(self, project: Path) -> None:
         self._path, self._step = _path(project, _LOG), _path(project, _STEP)
+        self._enough = _path(project, _ENOUGH)
         self._written = 0.0
 
     def begin(self, options: Sequence[str]) -> None:
@@ -148,13 +152,18 @@ class ImprovementLog:
         line = Started(
             pid=os.getpid(), host=platform.node(), started_at=time.time(), options=tuple(options)
         )
-        self._step.unlink(missing_ok=True)
+        for of_before in (self._step, self._enough):
+            of_before.unlink(missing_ok=True)
         self._path.write_text(line.model_dump_json() + "\n", encoding="utf-8")
 
     def add(self, line: Note | RunsIn | Ended) -> None:
         """Append a line; a full disk does not end the run for it."""
         with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line.model_dump_json() + "\n")
+
+    def is_enough(self) -> bool:
+        """Return whether somebody asked to stop training and keep the best; see `finish_early`."""
+        return self._enough.exists()
 
     def iter_logged(self, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
         """Run a job, and log its newest step."""
@@ -273,9 +282,7 @@ def start_run(project: Path, author: str, options: Sequence[str]) -> subprocess.
     OutsideError
         If its messages would be written through a link to somewhere else.
     """
-    # -P: Python must not take modules from the working directory, which may be anybody's.
-    command = [sys.executable, "-P", "-m", "napari_retina_seg", "project", "improve", str(project)]
-    command += ["--author", author, *options]
+    command = _command(project, author, options)
     errors = _path(project, _ERRORS)
     try:
         errors.parent.mkdir(parents=True, exist_ok=True)
@@ -291,10 +298,69 @@ def start_run(project: Path, author: str, options: Sequence[str]) -> subprocess.
         raise ProjectError(f"No program can be started ({error.strerror or error}).") from error
 
 
+def _command(project: Path, author: str, options: Sequence[str]) -> list[str]:
+    # -P: Python must not take modules from the working directory, which may be anybody's.
+    command = [sys.executable, "-P", "-m", "napari_retina_seg", "project", "improve", str(project)]
+    return [*command, "--author", author, *options]
+
+
+def estimate_run(project: Path, author: str, options: Sequence[str], token: CancelToken) -> str:
+    """Let another process try a few steps, and return what it says of time and memory.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    author : str
+        Who improves it.
+    options : sequence of str
+        Further options of the command.
+    token : CancelToken
+        Ends the process.
+
+    Raises
+    ------
+    ProjectError
+        If it fails; with its last words.
+    Cancelled
+        If it was cancelled through `token`.
+    """
+    command = [*_command(project, author, options), "--estimate"]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise ProjectError(f"No program can be started ({error.strerror or error}).") from error
+    with process:
+        while True:
+            try:
+                said, errors = process.communicate(timeout=_POLL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if token.cancelled:
+                    process.kill()
+                    token.raise_if_cancelled()
+    if process.returncode:
+        raise ProjectError(
+            _last_line(errors) or f"The program ended with exit code {process.returncode}."
+        )
+    return _last_line(said)
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+
+
 def read_last_error(project: Path) -> str:
     """Return the last line that the process wrote to its standard error; may be empty."""
-    lines = _read(project, _ERRORS).splitlines()
-    return next((line for line in reversed(lines) if line.strip()), "")
+    return _last_line(_read(project, _ERRORS))
 
 
 def stop_run(project: Path) -> None:
@@ -315,6 +381,27 @@ def stop_run(project: Path) -> None:
         )
     with contextlib.suppress(OSError):
         os.kill(status.started.pid, signal.SIGINT)
+
+
+def finish_early(project: Path) -> None:
+    """Ask a running process to train no longer, and to prove the best that it has.
+
+    Raises
+    ------
+    ProjectError
+        If nothing can be written.
+    OutsideError
+        If the file is a link to somewhere else.
+    """
+    if not read_status(project).is_running:
+        return
+    try:
+        _path(project, _ENOUGH).touch()
+    except OSError as error:
+        raise ProjectError(
+            f"'{project / IMPROVEMENTS}' can't be written ({error.strerror or error}): free some"
+            " space, or ask for write permission."
+        ) from error
 
 
 def _path(project: Path, name: str) -> Path:

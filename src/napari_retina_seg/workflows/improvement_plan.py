@@ -7,14 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count as count_up
+from pathlib import Path
+from re import fullmatch
 from typing import Any
 
 import numpy as np
 
 from napari_retina_seg.datasets.split import Split
+from napari_retina_seg.metrics.proof import LEAST_TESTED, too_few_patients
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder, list_models
-from napari_retina_seg.models.spec import ModelSpec, lineage
+from napari_retina_seg.models.spec import MODEL_NAME, ModelSpec, lineage
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.training.fine_tuning import fine_tuning_recipe
 from napari_retina_seg.types.counts import count
@@ -22,7 +26,8 @@ from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.corrected_images import Corrections, Seen, iter_find_corrections
 from napari_retina_seg.workflows.patients import PatientRule
 
-MODELS = "models"
+MODELS, IMPROVEMENTS = "models", "improvements"
+PLAN_FILE = "plan.json"
 _MIN_FOR_HOLDOUT = 12  # patients, from which on a third is kept back and the others teach
 _MIN_FOR_INTERVAL = 2  # patients who show a class
 _TRIES = 200  # divisions of which the first is taken that has the most classes on both sides
@@ -86,6 +91,11 @@ class Plan:
         """Say which classes too few of the tested patients show, so that nothing is promoted."""
         tested = {patient for fold in self.folds for patient in fold}
         shown = self.corrections.shown
+        if len(tested) < LEAST_TESTED:
+            yield (
+                f"{too_few_patients(len(tested))} The new model is trained and compared, but can't"
+                " be promoted: correct images of other patients first."
+            )
         for one in self.corrections.scheme.classes[1:]:
             people = sum(one.value in shown[patient] for patient in tested)
             if people < _MIN_FOR_INTERVAL:
@@ -166,13 +176,54 @@ def iter_plan(
     )
     seen = Seen.by(model.spec)
     corrections.check(seen)
+    folds = divide_patients(corrections.unseen(seen), corrections.shown)
     settings = {"callbacks.monitor": "none", **(changes or {})}
+
+    def named(name: str) -> Plan:
+        recipe = fine_tuning_recipe(model.spec, {"name": name, **settings})
+        return Plan(corrections, model, recipe, folds)
+
+    used = {use.model.name for use in project.model_uses()}
     kept = {path.name for path in (project.folder / MODELS).glob("*")}
-    settings.setdefault("name", new_name(model.spec, kept))
-    recipe = fine_tuning_recipe(model.spec, settings)
-    return Plan(
-        corrections, model, recipe, divide_patients(corrections.unseen(seen), corrections.shown)
-    )
+    # One that was copied, but never taken into use: the program was killed in between.
+    waiting = (named(name) for name in sorted(kept - used) if fullmatch(MODEL_NAME, name))
+    begun = next((plan for plan in waiting if find_run(project.folder, plan)), None)
+    return begun or named(new_name(model.spec, kept))
+
+
+def find_run(project: Path, plan: Plan) -> Path | None:
+    """Return the folder of a run of this very plan; None if there is none.
+
+    Parameters
+    ----------
+    project : Path
+        Folder of the project.
+    plan : Plan
+        What is to be trained and tested.
+    """
+    return next((one for one in _folders(project, plan) if is_run_of(plan, one)), None)
+
+
+def improvement_folder(project: Path, plan: Plan) -> Path:
+    """Return the folder of the run that a plan goes on with, or else of a new one."""
+    begun = find_run(project, plan)
+    return begun or next(one for one in _folders(project, plan, all_names=True) if not one.exists())
+
+
+def is_run_of(plan: Plan, folder: Path) -> bool:
+    """Whether a folder holds a run of this very plan."""
+    file = folder / PLAN_FILE
+    return file.is_file() and file.read_text(encoding="utf-8") == plan.json()
+
+
+def _folders(project: Path, plan: Plan, *, all_names: bool = False) -> Iterator[Path]:
+    """Yield the folders that a plan's run may be in: up to the first free one, or without end."""
+    root = project / IMPROVEMENTS
+    for number in count_up(1):
+        folder = root / (plan.model.name if number == 1 else f"{plan.model.name}-{number}")
+        if not all_names and not folder.exists():
+            return
+        yield folder
 
 
 def divide_patients(
@@ -195,7 +246,7 @@ def divide_patients(
     """
     shuffled = _shuffle(patients, _SEED)
     if len(patients) >= _MIN_FOR_HOLDOUT:
-        third = len(patients) // 3
+        third = max(len(patients) // 3, LEAST_TESTED)
         orders = [_shuffle(patients, _SEED + number) for number in range(_TRIES if shown else 1)]
         best = max(orders, key=lambda one: _covered(one[:third], one[third:], shown or {}))
         return (tuple(best[:third]),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -23,10 +23,11 @@ from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.corrected_images import Seen
-from napari_retina_seg.workflows.improvement_plan import Plan
+from napari_retina_seg.workflows.improvement_pace import Pace
+from napari_retina_seg.workflows.improvement_plan import PLAN_FILE, Plan, is_run_of
+from napari_retina_seg.workflows.proof_masks import ProofMasks
 
-IMPROVEMENTS = "improvements"
-_PLAN = "plan.json"
+_EPOCHS = "epochs"
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ def iter_improve(
     *,
     reference: Sequence[LabelledImage] = (),
     token: CancelToken | None = None,
+    enough: Callable[[], bool] | None = None,
 ) -> Generator[Progress, None, Improvement]:
     """Train and prove a successor of the model in use.
 
@@ -90,11 +92,15 @@ def iter_improve(
         it was good at before must not be lost.
     token : CancelToken, optional
         Stops it at the next step; a further call goes on after the last whole epoch.
+    enough : callable, optional
+        Is asked at each step whether the training has been long enough: this model then ends
+        after its last whole epoch, and those that follow are trained as long, so that the proof
+        is still of models that were trained in the same way.
 
     Yields
     ------
     Progress
-        After each step.
+        After each step, of all that is to be done.
 
     Returns
     -------
@@ -112,24 +118,32 @@ def iter_improve(
     """
     token = token or CancelToken()
     _begin(plan, folder)
+    limit, masks = (
+        _EpochLimit(folder / _EPOCHS, enough),
+        ProofMasks(folder, plan.corrections.scheme),
+    )
+    pace = Pace(plan, epochs=limit.epochs)
     jobs = len(plan.folds) + plan.is_cross_validation
     after: list[Evaluation] = []
     tested: list[LabelledImage] = []
     model = plan.model
     for number, fold in enumerate(plan.folds, 1):
-        split = plan.split(fold)
-        called = f"Model {number} of {jobs}"
-        model = yield from _named(called, _train(plan, split, folder / f"fold-{number}", token))
+        split, called = plan.split(fold), f"Model {number} of {jobs}"
+        training = _train(plan, split, folder / f"fold-{number}", token, split.test[0], limit)
+        model = yield from pace.follow(training, called, pace.training)
+        pace.epochs = limit.epochs or pace.epochs
         _check_unseen(model, plan, split.test)
-        testing = iter_evaluate(model, split.test, token=token)
-        after.append((yield from _named(f"{called}, test", testing)))
+        test = iter_evaluate(model, split.test, token=token, on_mask=masks.keep_candidate)
+        steps = len(split.test) * pace.test
+        after.append((yield from pace.follow(test, f"{called}, test", steps)))
         tested += split.test
     if plan.is_cross_validation:
         everything = plan.split(())
-        last = _train(plan, everything, folder / "candidate", token)
-        model = yield from _named(f"Model {jobs} of {jobs}", last)
-    testing = iter_evaluate(plan.model, tested, token=token)
-    before = yield from _named("Model in use, test", testing)
+        shown = everything.training[0]
+        training = _train(plan, everything, folder / "candidate", token, shown, limit)
+        model = yield from pace.follow(training, f"Model {jobs} of {jobs}", pace.training)
+    test = iter_evaluate(plan.model, tested, token=token, on_mask=masks.keep_current)
+    before = yield from pace.follow(test, "Model in use, test", len(tested) * pace.test)
     comparison = compare(
         join_evaluations(plan.recipe.name, after), join_evaluations(plan.model.name, [before])
     )
@@ -138,55 +152,86 @@ def iter_improve(
     return Improvement(plan, folder, _with_figures(model, proof, plan), proof)
 
 
-def improvement_folder(project: Path, plan: Plan) -> Path:
-    """Return the folder of the run that a plan goes on with, or else of a new one."""
-    root = project / IMPROVEMENTS
-    number = 1
-    while True:
-        folder = root / (plan.model.name if number == 1 else f"{plan.model.name}-{number}")
-        if not folder.exists() or _is_of(plan, folder):
-            return folder
-        number += 1
+class _EpochLimit:
+    """Ends trainings early if it is asked for; a run that goes on later keeps to it.
 
+    Parameters
+    ----------
+    file : Path
+        Remembers after how many epochs.
+    is_enough : callable or None
+        Whether it is asked for now.
+    """
 
-def _is_of(plan: Plan, folder: Path) -> bool:
-    file = folder / _PLAN
-    return file.is_file() and file.read_text(encoding="utf-8") == plan.json()
+    def __init__(self, file: Path, is_enough: Callable[[], bool] | None) -> None:
+        self._file, self._is_enough = file, is_enough
+        self.epochs = 0
+        if file.is_file():
+            self.epochs = int(file.read_text(encoding="ascii"))
+
+    def __call__(self, epochs: int) -> bool:
+        """Return whether these whole epochs are enough."""
+        if not self.epochs and self._is_enough is not None and self._is_enough():
+            write_atomically(self._file, str(epochs).encode())
+            self.epochs = epochs
+        return 0 < self.epochs <= epochs
 
 
 def _begin(plan: Plan, folder: Path) -> None:
-    if _is_of(plan, folder):
+    if is_run_of(plan, folder):
         return
     if folder.exists() and any(folder.iterdir()):
         raise DataError(
-            f"'{folder}' holds something else, or the masks, the model or the recipe changed since"
-            " the run in it began: name a new folder with --out."
+            f"'{folder.name}' is not a run with the present masks, model and settings: one of them"
+            " changed since it began, or it holds something else. Improve the model anew, in"
+            " another folder."
         )
-    write_atomically(folder / _PLAN, plan.json().encode())
+    write_atomically(folder / PLAN_FILE, plan.json().encode())
 
 
 def _train(
-    plan: Plan, split: Split, folder: Path, token: CancelToken
+    plan: Plan,
+    split: Split,
+    folder: Path,
+    token: CancelToken,
+    shown: LabelledImage,
+    limit: _EpochLimit,
 ) -> Generator[Progress, None, ModelFolder]:
     """Train a model, or go on with one that was stopped, or return the finished one."""
     run = RunFolder(folder)
     if run.finished:
-        return _with_patients(open_model(run.model), split)
+        return _with_record(open_model(run.model), plan, split)
     resume = run.recipe.is_file()
     if folder.exists() and not resume:
         shutil.rmtree(folder)  # killed before the first step
     start = StartingPoint(plan.model.weights, plan.model)
-    job = iter_train(plan.recipe, split, run, token=token, start=start, resume=resume)
-    return _with_patients((yield from job), split)
+    job = iter_train(
+        plan.recipe,
+        split,
+        run,
+        token=token,
+        start=start,
+        resume=resume,
+        shown=shown,
+        enough=limit,
+    )
+    return _with_record((yield from job), plan, split)
 
 
-def _with_patients(model: ModelFolder, split: Split) -> ModelFolder:
-    """Write into a model's record which patients it learnt from."""
-    record = model.spec.training
-    patients = tuple(sorted({image.group for image in split.training}))
-    if record is None or record.patients == patients:
+def _with_record(model: ModelFolder, plan: Plan, split: Split) -> ModelFolder:
+    """Write into a model's record which patients, images and masks it learnt from."""
+    names = {image.name for image in split.training}
+    learnt = [image for image in plan.corrections.images if image.labelled.name in names]
+    found = {
+        "patients": tuple(sorted({image.patient for image in learnt})),
+        "sources": tuple(sorted({image.source for image in learnt})),
+        "masks": tuple(sorted({image.mask for image in learnt})),
+    }
+    if model.spec.training is None:
         return model
-    record = record.model_copy(update={"patients": patients})
+    record = model.spec.training.model_copy(update=found)
+    if record == model.spec.training:
+        return model
     described = replace(model, spec=model.spec.model_copy(update={"training": record}))
     write_spec(described)
     return described
@@ -195,8 +240,9 @@ def _with_patients(model: ModelFolder, split: Split) -> ModelFolder:
 def _check_unseen(model: ModelFolder, plan: Plan, test: Sequence[LabelledImage]) -> None:
     """Raise `DataError` if a model or one before it learnt from a patient it is tested on."""
     seen = Seen.by(model.spec, plan.model.spec)
+    unseen = plan.corrections.unseen(seen)
     for image in test:
-        if image.group in seen.patients or content_hash(image.pixels()) in seen.images:
+        if image.group not in unseen or content_hash(image.pixels()) in seen.images:
             raise DataError(
                 f"{image.name} would be tested, but was learnt from: the figures would flatter the"
                 " model. Name a new folder with --out."
@@ -234,9 +280,32 @@ def _with_figures(model: ModelFolder, proof: Proof, plan: Plan) -> ModelFolder:
     tested = "patients of the project that it had not seen"
     if plan.is_cross_validation:
         tested = "cross-validation in the project (of models trained in the same way)"
-    described = replace(model, spec=model.spec.model_copy(update={"metrics": {tested: figures}}))
+    about = {"metrics": {tested: figures}, "description": _describe(plan, proof)}
+    described = replace(model, spec=model.spec.model_copy(update=about))
     write_spec(described)
     return described
+
+
+def _describe(plan: Plan, proof: Proof) -> str:
+    """Say what a model is for: images like those of the project, and what its parent drew."""
+    images, patients = len(plan.corrections.images), len(plan.corrections.by_patient)
+    gain = proof.overall
+    found = ""
+    if gain.current is not None and gain.candidate is not None:
+        found = (
+            f" On patients that neither had seen Dice is {gain.candidate:.3f}, with"
+            f" '{plan.model.name}' {gain.current:.3f}."
+        )
+    elsewhere = (
+        "Whether it draws other images as well as that one was not measured."
+        if proof.reference is None
+        else "It was also compared on other images: see the report."
+    )
+    return (
+        f"For images like the {count(images, 'corrected image')} of"
+        f" {count(patients, 'patient')} of the project in which '{plan.model.name}' was"
+        f" fine-tuned.{found} {elsewhere} For research and annotation, not a medical device."
+    )
 
 
 def _named(called: str, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:

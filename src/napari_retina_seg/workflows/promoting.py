@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from napari_retina_seg.io.atomic import atomic_folder, writing
+from napari_retina_seg.models.packaging import write_spec
 from napari_retina_seg.models.registry import (
     SPEC_FILE,
     ModelFolder,
@@ -14,9 +16,11 @@ from napari_retina_seg.models.registry import (
     check_name_free,
     current_name,
     default_model,
+    find_model,
     list_models,
     open_model,
 )
+from napari_retina_seg.models.spec import Promotion
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
@@ -85,6 +89,27 @@ def open_used(project: ProjectView, used: UsedModel) -> ModelFolder:
             " restore its folder, or go back with 'project roll-back'."
         )
     return model
+
+
+def find_used(project: ProjectView, name: str) -> ModelFolder:
+    """Find a model that was in use in a project, also if it is not listed here, or any other.
+
+    Parameters
+    ----------
+    project : ProjectView
+        The project.
+    name : str
+        Name of a model, or path of its folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or it is altered.
+    """
+    for use in reversed(project.model_uses()):
+        if use.model.name == name:
+            return open_used(project, use.model)
+    return find_model(name)
 
 
 def _listed(name: str) -> ModelFolder:
@@ -168,10 +193,16 @@ def promote(project: Project, improvement: Improvement) -> ModelFolder:
     if not _holds(target, source):
         with atomic_folder(target) as new, writing(target):
             shutil.copytree(source.path, new, dirs_exist_ok=True)
-    model = open_model(target)
+            promotion = Promotion(
+                by=project.author, at=datetime.now(UTC), reason=improvement.summary
+            )
+            spec = source.spec.model_copy(update={"promotion": promotion})
+            write_spec(ModelFolder(new, spec))
+    # Listed first: killed before the record is written, the same command does what is missing.
+    model = add_model(target)
     before = used_by(project, improvement.plan.model)
     project.use_model(used_by(project, model), before, improvement.summary)
-    return add_model(target)
+    return model
 
 
 def roll_back(project: Project) -> ModelUse:
@@ -193,6 +224,7 @@ def roll_back(project: Project) -> ModelUse:
 def _holds(target: Path, source: ModelFolder) -> bool:
     """Whether an earlier promotion that was killed left the very model in its place."""
     try:
-        return open_model(target).spec == source.spec
+        spec = open_model(target).spec
+        return spec.model_copy(update={"promotion": None}) == source.spec
     except ModelError:
         return False

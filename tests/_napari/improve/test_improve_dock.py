@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QMessageBox
 
 from helpers import write_png
 from napari_retina_seg._napari.improve.recipe_form import RecipeForm
+from napari_retina_seg._napari.improve.runs import ImageRow
+from napari_retina_seg._napari.improve.side_by_side import ProofCase, SideBySide
 from napari_retina_seg._napari.widgets import GREEN
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.registry import open_model
@@ -20,7 +22,7 @@ from napari_retina_seg.training.fine_tuning import fine_tuning_recipe
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
-from napari_retina_seg.workflows.improvement_log import Ended, Note, writing_log
+from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
 from napari_retina_seg.workflows.promoting import promoted_model
 
 SIDE, IMAGES = 112, 6
@@ -80,7 +82,7 @@ def dock(viewer, qtbot):
     """Return the Improve dock, opened as the menu does it."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Improve")
     yield widget
-    widget.stop()
+    widget.pause()
     qtbot.waitUntil(lambda: not widget.runs.is_running, timeout=LONG)
 
 
@@ -119,19 +121,20 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
 
     push(qtbot, dock.button)
     qtbot.waitUntil(lambda: dock.runs.status.is_running, timeout=LONG)
-    assert dock.stop_button.isEnabled()
+    assert dock.pause_button.isEnabled()
     os.kill(dock.runs.status.started.pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: dock.button.text() == "Go on", timeout=LONG)
     assert "A run was stopped" in dock.status.text()
 
     qtbot.waitUntil(dock.button.isEnabled, timeout=30_000)
     push(qtbot, dock.button)
-    qtbot.waitUntil(lambda: dock.proof.rowCount() == 2, timeout=LONG)
+    qtbot.waitUntil(lambda: dock.result.proof.rowCount() == 2, timeout=LONG)
     assert "Proven: better in the mean" in dock.status.text()
     assert GREEN in dock.status.styleSheet()
     assert (dock.runs.status.folder / "improvement.html").is_file()
+    see_an_image_side_by_side(dock, qtbot)
 
-    push(qtbot, dock.promote_button)
+    push(qtbot, dock.result.promote_button)
     qtbot.waitUntil(lambda: "It was taken into use" in dock.status.text(), timeout=LONG)
     with Project(study, author="Ann") as project:
         assert promoted_model(project).name == "tiny-fundus-tuned"
@@ -140,13 +143,88 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     qtbot.waitUntil(lambda: "'tiny-fundus' is the project's model again" in dock.status.text())
 
 
+def see_an_image_side_by_side(dock, qtbot):
+    """Double-click the image that gained most, and close the comparison."""
+    images, layers = dock.result.images, dock._viewer.layers
+    assert images.rowCount() == IMAGES
+    best = images.visualItemRect(images.item(0, 0)).center()
+    opened = dock._viewer.add_image(np.zeros((4, 4)), name="opened before")
+    qtbot.mouseClick(images.viewport(), Qt.MouseButton.LeftButton, pos=best)
+    qtbot.mouseDClick(images.viewport(), Qt.MouseButton.LeftButton, pos=best)
+    qtbot.waitUntil(lambda: len(layers) == 8, timeout=30_000)
+    assert not opened.visible
+    name = images.item(0, 0).text()
+    masks = [layers[f"{name} · {kind}, mask"] for kind in ("in use", "new", "corrected")]
+    places = [mask.translate[1] for mask in masks]
+    assert places[0] == 0
+    assert SIDE < places[1] < places[2] - SIDE
+    missing, invented = 2, 3
+    assert not np.isin(masks[2].data, (missing, invented)).any()
+    right = [(mask.data == 1).sum() for mask in masks]
+    assert right[0] < right[1] <= right[2]
+    assert right[1] + (masks[1].data == missing).sum() == right[2]
+    push(qtbot, dock.result.clear_button)
+    assert list(layers) == [opened]
+    assert opened.visible
+
+
+def test_a_comparison_gives_way_to_an_image_that_is_opened(viewer):
+    masks = np.zeros((3, 8, 9), np.uint8)
+    row = ImageRow(name="#1", candidate=0.8, current=0.7, gain=0.1)
+    picture = np.zeros((8, 9, 3), np.uint8)
+    side_by_side = SideBySide(viewer)
+    side_by_side.show(ProofCase("eye", row, FUNDUS_VESSELS, picture, *masks))
+    assert side_by_side.is_shown
+    viewer.add_image(np.zeros((5, 5)), name="next")
+    assert [layer.name for layer in viewer.layers] == ["next"]
+
+
+def test_a_run_is_paused_or_ended_early(chosen, study, qtbot):
+    with writing_log(study, ()) as log:
+        chosen.runs.poll()
+        assert chosen.finish_button.isVisibleTo(chosen)
+        assert not log.is_enough()
+        push(qtbot, chosen.finish_button)
+        assert log.is_enough()
+        assert "then both models are compared" in chosen.status.text()
+        assert not chosen.pause_button.isEnabled()
+    with writing_log(study, ()) as log:
+        assert not log.is_enough(), "that was said of the run before"
+
+
+def test_the_picture_of_the_newest_training_is_shown(chosen, study, qtbot):
+    folder = study / "improvements" / "tiny-fundus"
+    with writing_log(study, ()) as log:
+        log.add(RunsIn(runs_in=folder, candidate="new"))
+        for number, color in enumerate((50, 200)):
+            (folder / f"fold-{number}").mkdir(parents=True)
+            file = folder / f"fold-{number}" / "snapshot.png"
+            cv2.imwrite(str(file), np.full((40, 80, 3), color, np.uint8))
+            os.utime(file, (number, number))
+        chosen.runs.poll()
+        chosen._on_run(chosen.runs.status)
+        assert chosen.snapshot.isVisibleTo(chosen)
+        assert chosen.snapshot.pixmap().toImage().pixelColor(5, 5).red() == 200
+
+
+def test_time_and_memory_are_asked_of_another_program(chosen, qtbot):
+    chosen.recipe.field("training.epochs").value = 3
+    chosen.each_image.click()
+    qtbot.waitUntil(chosen.estimate_button.isEnabled, timeout=30_000)
+    chosen.recipe.field("training.crop").value = (64, 64)
+    push(qtbot, chosen.estimate_button)
+    assert "Trying a few steps" in chosen.time_needed.text()
+    qtbot.waitUntil(lambda: "It takes about" in chosen.time_needed.text(), timeout=LONG)
+    assert "GB are free" in chosen.time_needed.text()
+
+
 def test_what_a_program_found_is_shown_when_the_dock_is_opened_again(dock, study):
     with writing_log(study, ["--set", "epochs=3"]) as log:
         log.add(Note(note="One image was left out."))
         log.add(Ended(failure="The disk is full: free some space."))
     dock.project.choose(study)
     assert "The disk is full: free some space." in dock.status.text()
-    assert not dock.stop_button.isVisibleTo(dock)
+    assert not dock.pause_button.isVisibleTo(dock)
     assert dock.runs.status.notes == ("One image was left out.",)
 
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import napari
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QLabel, QMessageBox, QPushButton
+from qtpy.QtWidgets import QCheckBox, QMessageBox, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.dock import Dock
-from napari_retina_seg._napari.improve.proof_view import Picture, ProofView
+from napari_retina_seg._napari.improve.proof_view import Picture
 from napari_retina_seg._napari.improve.recipe_form import RecipeForm
+from napari_retina_seg._napari.improve.result_panel import ResultPanel
 from napari_retina_seg._napari.improve.runs import (
+    CURVES,
+    SNAPSHOT,
+    ImageRow,
     ImprovementRuns,
     TrainingPreview,
-    find_curves,
+    find_picture,
     preview_training,
-    read_proof,
+    read_names,
 )
-from napari_retina_seg._napari.job import JobStatus, time_left
+from napari_retina_seg._napari.improve.side_by_side import ProofCase, SideBySide, read_case
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.job_dock import BusyBar
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
@@ -30,10 +32,9 @@ from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.reports.improvement import HTML_FILE
-from napari_retina_seg.types.errors import ProjectError, RetinaSegError
-from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.workflows.improvement_log import Ended, RunStatus, Step
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.progress import CancelToken
+from napari_retina_seg.workflows.improvement_log import Ended, RunStatus, Step, estimate_run
 from napari_retina_seg.workflows.promoting import roll_back
 
 _IMPROVE, _GO_ON = "Improve the model", "Go on"
@@ -53,13 +54,16 @@ class ImproveWidget(Dock):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = Settings()
-        self._io_queue = SerialTaskQueue(self)
+        self._io_queue, self._estimates = SerialTaskQueue(self), SerialTaskQueue(self)
         self._where: ProjectRef | None = None
         self._preview: TrainingPreview | None = None
         self._token = CancelToken()  # of the preview
+        self._estimate_token = CancelToken()
+        self._estimate = ""
+        self._asked = ""  # of the run
         self._was_running = False
         self._shown_end: Ended | None = None
-        self._part: tuple[str, float] = ("", 0.0)  # what is running, and since when
+        self._layers = SideBySide(napari_viewer)
         self.runs = ImprovementRuns(self)
         self._make_widgets()
         self._lay_out()
@@ -80,15 +84,40 @@ class ImproveWidget(Dock):
             out = ("--out", str(status.folder), "--set", name)
             self._start((*status.started.options, *out, _PROMOTE))
 
-    def stop(self) -> None:
-        """Stop after the current step."""
-        try:
-            self.runs.stop()
-        except ProjectError as error:
-            self._fail(str(error))
+    def pause(self) -> None:
+        """Stop after the current step; the next start goes on there."""
+        self._ask(self.runs.stop, "Pausing after the current step…")
+
+    def finish_early(self) -> None:
+        """Train no longer, and prove the best that there is."""
+        self._ask(
+            self.runs.finish_early,
+            "The training ends after this epoch; then both models are compared…",
+        )
+
+    def estimate(self) -> None:
+        """Try a few steps in another process, and say how long it takes and how much memory."""
+        where = self.project.where
+        if where is None or self.runs.is_running:
             return
-        self.stop_button.setEnabled(False)
-        self.status.show_message("Stopping after the current step…")
+        self._estimate_token = token = CancelToken()
+        self._estimate = "Trying a few steps, to estimate time and memory…"
+        options = self._chosen_options
+        job = partial(estimate_run, where.folder, where.author, options, token)
+        self._estimates.submit(job, partial(self._on_estimate, token), self._on_no_estimate)
+        self._refresh()
+
+    def compare_image(self, row: ImageRow) -> None:
+        """Show both models' masks of an image beside the corrected one; a double click."""
+        where, folder = self.project.where, self.runs.status.folder
+        if where is not None and folder is not None:
+            read = partial(read_case, where, folder, row)
+            self._io_queue.submit(read, self._on_case, self._fail)
+
+    def close_comparison(self) -> None:
+        """Show the other layers again."""
+        self._layers.clear()
+        self._refresh()
 
     def ask_to_roll_back(self) -> None:
         """Use the former model again, after a question."""
@@ -102,19 +131,29 @@ class ImproveWidget(Dock):
         if answer == QMessageBox.StandardButton.Yes and where is not None:
             self._io_queue.submit(partial(_roll_back, where), self._on_rolled_back, self._fail)
 
-    def open_report(self) -> None:
-        """Open the report in the browser."""
-        folder = self.runs.status.folder
-        if folder is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder / HTML_FILE)))
+    def _ask(self, ask: Callable[[], None], message: str) -> None:
+        """Ask the run for something."""
+        try:
+            ask()
+        except RetinaSegError as error:
+            self._fail(str(error))
+            return
+        for button in (self.pause_button, self.finish_button):
+            button.setEnabled(False)
+        self._asked = message
+        self.status.show_message(message)
 
     # Layout and signals
 
     def _make_widgets(self) -> None:
         self.button = large(QPushButton(_IMPROVE))
-        self.progress, self.time_left = BusyBar(), QLabel()
-        self.stop_button = QPushButton("Stop")
-        self.stop_button.setToolTip("Stop after the current step; the next start goes on there.")
+        self.progress = BusyBar()
+        self.pause_button = QPushButton("Pause")
+        self.pause_button.setToolTip("Stop after the current step; Go on continues there.")
+        self.finish_button = QPushButton("Stop and keep the best")
+        self.finish_button.setToolTip(
+            "Train no longer than now, this model and those that follow; then compare both models."
+        )
         self.status = StatusLine()
         self.project = ProjectPicker(self._settings)
         self.each_image = QCheckBox("Each image is from another patient")
@@ -122,11 +161,16 @@ class ImproveWidget(Dock):
             "Of images without a known patient. The test must not contain patients that the model"
             " has learnt from: tick this only if no patient has two images."
         )
-        self.notes, self.curves, self.proof = text(), Picture(), ProofView()
-        self.recipe, self.harm = RecipeForm(), text()
-        self.report_button = QPushButton("Open the report")
-        self.report_button.setToolTip("All scores, and the images that got better and worse.")
-        self.promote_button = QPushButton("Use the new model")
+        self.notes, self.curves, self.snapshot = text(), Picture(), Picture()
+        self.snapshot.setToolTip(
+            "An image that this model does not learn from: its mask before and now. Blue is"
+            " missing, red is drawn wrongly."
+        )
+        self.curves.setToolTip("Loss of the training; scores of the image above.")
+        self.recipe, self.result = RecipeForm(), ResultPanel()
+        self.estimate_button = QPushButton("Estimate time and memory")
+        self.estimate_button.setToolTip("Tries a few steps on this computer; nothing is kept.")
+        self.time_needed = text()
         self.back_button = QPushButton("Use the former model…")
         self.back_button.setToolTip("Take the last change of the project's model back.")
 
@@ -139,19 +183,23 @@ class ImproveWidget(Dock):
             "Settings of the training", self._settings, remembered.IMPROVE_SETTINGS_OPEN, False
         )
         settings.addWidget(self.recipe)
-        running = stack(self.progress, self.time_left, self.stop_button, horizontal=True)
-        after = stack(self.promote_button, self.report_button, horizontal=True)
+        self._running = QWidget()
+        buttons = stack(self.pause_button, self.finish_button, horizontal=True)
+        self._running.setLayout(stack(self.progress, buttons))
         self.lay_out(
-            *(self.button, running, self.status, self.project, self.each_image, details),
-            settings,
-            *(self.curves, self.proof, self.harm, after, self.back_button),
+            *(self.button, self._running, self.status, self.snapshot, self.result, self.curves),
+            *(self.project, self.each_image, details, self.estimate_button, self.time_needed),
+            *(settings, self.back_button),
         )
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.improve)
-        self.stop_button.clicked.connect(self.stop)
-        self.promote_button.clicked.connect(self.promote)
-        self.report_button.clicked.connect(self.open_report)
+        self.pause_button.clicked.connect(self.pause)
+        self.finish_button.clicked.connect(self.finish_early)
+        self.estimate_button.clicked.connect(self.estimate)
+        self.result.promote_wanted.connect(self.promote)
+        self.result.clear_wanted.connect(self.close_comparison)
+        self.result.images.wanted.connect(self.compare_image)
         self.back_button.clicked.connect(self.ask_to_roll_back)
         self.project.changed.connect(self._on_project)
         self.each_image.clicked.connect(self._look)
@@ -165,9 +213,13 @@ class ImproveWidget(Dock):
 
     def cleanup(self) -> None:
         """Stop following; the run goes on."""
-        self._token.cancel()
+        for token in (self._token, self._estimate_token):
+            token.cancel()
         self.runs.stop_following()
-        self._io_queue.shutdown()
+        self._layers.clear()
+        self._layers.disconnect()
+        for queue in (self._io_queue, self._estimates):
+            queue.shutdown()
 
     # Running
 
@@ -192,8 +244,10 @@ class ImproveWidget(Dock):
         where = self.project.where
         if where is None or self.runs.is_running:
             return
-        self._token.cancel()
-        self._shown_end = None
+        for token in (self._token, self._estimate_token):
+            token.cancel()
+        self._shown_end, self._asked = None, ""
+        self._layers.clear()
         self.status.show_message("Starting…")
         try:
             self.runs.start(where.author, options)
@@ -219,9 +273,11 @@ class ImproveWidget(Dock):
         where = self.project.where
         if where != self._where:
             self._where, self._shown_end, self._was_running = where, None, False
+            self._estimate_token.cancel()
+            self._estimate = ""
             self.status.show_message("")
-            self.proof.show_proof(None)
-            self.curves.show_file(None)
+            self._layers.clear()
+            self.result.show_run(None, {})
             self.runs.follow(None if where is None else where.folder)
             self._on_run(self.runs.status)
         self._look()
@@ -234,36 +290,48 @@ class ImproveWidget(Dock):
             self.recipe.show_recipe(found.recipe)
         self._refresh()
 
+    def _on_estimate(self, token: CancelToken, sentence: str) -> None:
+        if not token.cancelled:
+            self._estimate = sentence
+            self._refresh()
+
+    def _on_no_estimate(self, reason: str) -> None:
+        if not self._estimate_token.cancelled:
+            self._estimate = f"Time and memory can't be estimated: {reason}"
+            self._refresh()
+
     def _on_run(self, status: RunStatus) -> None:
         running = self.runs.is_running
         if running and status.step is not None:
             self._show_step(status.step)
-        folder = status.folder
-        self.curves.show_file(None if folder is None else find_curves(folder))
+        self._show_pictures(status)
         if not running and status.ended is not None and status.ended != self._shown_end:
-            self._show_end(status.ended, folder)
+            self._show_end(status.ended)
         if self._was_running and not running:
             self._look()
         self._was_running = running
         self._refresh()
 
+    def _show_pictures(self, status: RunStatus) -> None:
+        folder = status.folder
+        self.curves.show_file(None if folder is None else find_picture(folder, CURVES))
+        watched = folder is not None and status.ended is None
+        shown = find_picture(folder, SNAPSHOT) if folder is not None and watched else None
+        self.snapshot.show_file(shown)
+
     def _show_step(self, step: Step) -> None:
-        part = step.message.partition(":")[0]
-        if part != self._part[0]:
-            self._part = part, time.monotonic()
-        known = step.total > 1 and step.done > 0
-        if known:
+        if step.total > 1 and step.done > 0:
             self.progress.show_steps(step.done, step.total)
         else:
             self.progress.show_busy()
-        elapsed = time.monotonic() - self._part[1]
-        progress = Progress(step.done, step.total, step.message)
-        self.time_left.setText(time_left(progress, elapsed) if elapsed > 1 else "")
-        self.status.show_message(f"{step.message}.")
+        self.status.show_message(" ".join(filter(None, (f"{step.message}.", self._asked))))
 
-    def _show_end(self, end: Ended, folder: Path | None) -> None:
+    def _show_end(self, end: Ended) -> None:
         self._shown_end = end
-        self.proof.show_proof(None if folder is None else read_proof(folder))
+        where, folder = self.project.where, self.runs.status.folder
+        if where is not None:
+            read, show = partial(read_names, where), partial(self.result.show_run, folder)
+            self._io_queue.submit(read, show, self._fail)
         if end.failure:
             self._fail(end.failure)
             return
@@ -273,6 +341,10 @@ class ImproveWidget(Dock):
         )
         if end.promoted:
             self.notify_other_docks()
+
+    def _on_case(self, case: ProofCase) -> None:
+        self._layers.show(case)
+        self._refresh()
 
     def _on_rolled_back(self, name: str) -> None:
         self.status.show_result(JobStatus.SUCCEEDED, f"'{name}' is the project's model again.")
@@ -292,14 +364,18 @@ class ImproveWidget(Dock):
         self.button.setToolTip(qt_text(reason) or _ABOUT)
         for choice in (self.project, self.each_image, self.recipe):
             choice.setEnabled(not running)
-        for part in (self.progress, self.time_left, self.stop_button):
-            part.setVisible(running)
-        self.stop_button.setEnabled(status.is_running)
+        self._running.setVisible(running)
+        for button in (self.pause_button, self.finish_button):
+            button.setEnabled(status.is_running and not self._asked)
         if not running:
             self.progress.stop()
         lines = status.notes if running else _describe(self._preview, reason)
         self.notes.setText("\n".join(lines) or _ABOUT)
-        self._refresh_result(None if running else status.ended)
+        self.estimate_button.setVisible(not running)
+        self.estimate_button.setEnabled(self.button.isEnabled())
+        self.time_needed.setText("" if running else self._estimate)
+        self.time_needed.setVisible(bool(self.time_needed.text()))
+        self.result.refresh(None if running else status.ended, compares=self._layers.is_shown)
         if self._can_go_on and self.status.result is None:
             self.status.show_message("A run was stopped: Go on continues it where it was.")
 
@@ -307,17 +383,6 @@ class ImproveWidget(Dock):
     def _missing(self) -> str:
         """What there is too little of; empty if nothing."""
         return "Looking at the corrected masks…" if self._preview is None else self._preview.problem
-
-    def _refresh_result(self, end: Ended | None) -> None:
-        has_result = end is not None and bool(end.summary)
-        for part in (self.promote_button, self.report_button, self.harm):
-            part.setVisible(has_result)
-        self.harm.setText("" if end is None else end.harm)
-        self.proof.setVisible(has_result and self.proof.rowCount() > 0)
-        can = end is not None and end.proven and not end.promoted
-        self.promote_button.setEnabled(can)
-        tip = "Test it once more, and make it the model of this project."
-        self.promote_button.setToolTip(tip if can or end is None else qt_text(end.verdict))
 
 
 def _describe(found: TrainingPreview | None, reason: str) -> tuple[str, ...]:

@@ -11,14 +11,17 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.reports.improvement import JSON_FILE
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import OutsideError, RetinaSegError
 from napari_retina_seg.types.progress import CancelToken, finish
 from napari_retina_seg.workflows.improvement_log import (
     RunStatus,
+    finish_early,
     read_last_error,
     read_status,
     start_run,
@@ -29,7 +32,12 @@ from napari_retina_seg.workflows.patients import PatientRule
 from napari_retina_seg.workflows.promoting import current_model
 
 _POLL_MS = 1000
-_CURVES = "curves.png"
+CURVES, SNAPSHOT = "curves.png", "snapshot.png"
+_SIGKILL = 9
+_KILLED = (
+    "The program was ended from outside, as the system does when memory runs short. Go on continues"
+    " it where it was; a smaller batch, in the settings, needs less memory."
+)
 
 
 class Difference(BaseModel):
@@ -55,6 +63,17 @@ class Row(BaseModel):
     verdict: str
 
 
+class ImageRow(BaseModel):
+    """An image of the proof with the Dice of both models."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    candidate: float
+    current: float
+    gain: float
+
+
 class ProofTable(BaseModel):
     """The proof, as the report has it."""
 
@@ -63,6 +82,7 @@ class ProofTable(BaseModel):
     overall: Row
     classes: tuple[Row, ...] = ()
     boundaries: tuple[Row, ...] = ()
+    images: tuple[ImageRow, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -117,10 +137,16 @@ def read_proof(folder: Path) -> ProofTable | None:
     return None
 
 
-def find_curves(folder: Path) -> Path | None:
-    """Return the curves of the training that was written to last, or None."""
-    found = [path for path in folder.glob(f"*/{_CURVES}") if path.is_file()]
+def find_picture(folder: Path, name: str) -> Path | None:
+    """Return a picture of the training that was written to last, or None."""
+    found = [path for path in folder.glob(f"*/{name}") if path.is_file()]
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def read_names(where: ProjectRef) -> dict[int, str]:
+    """Return what the images of a project are called, by their numbers."""
+    with ProjectView(where.folder, author=where.author) as project:
+        return {image.id: image.name for image in project.images()}
 
 
 class ImprovementRuns(QObject):
@@ -182,6 +208,17 @@ class ImprovementRuns(QObject):
         if self._project is not None:
             stop_run(self._project)
 
+    def finish_early(self) -> None:
+        """Ask the run to train no longer, and to prove the best that it has.
+
+        Raises
+        ------
+        ProjectError
+            If nothing can be written.
+        """
+        if self._project is not None:
+            finish_early(self._project)
+
     def poll(self) -> None:
         """Read how the run stands."""
         before, was_running = self.status, self.is_running
@@ -208,6 +245,8 @@ class ImprovementRuns(QObject):
         del self._processes[project]
         self.status = read_status(project)
         started = self.status.started
+        if process.returncode == -_SIGKILL and self.status.ended is None:
+            return _KILLED
         if process.returncode == 0 or (started is not None and started.pid == process.pid):
             return ""
         last = read_last_error(project)
