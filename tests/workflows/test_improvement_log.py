@@ -2,23 +2,22 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 
 from napari_retina_seg.types.errors import OutsideError, ProjectError
 from napari_retina_seg.types.progress import Cancelled, Progress, finish
-from napari_retina_seg.workflows import improvement_log
 from napari_retina_seg.workflows.improvement_log import (
     Ended,
     Note,
     RunsIn,
     RunStatus,
     read_status,
-    start_run,
-    stop_run,
     writing_log,
 )
+from napari_retina_seg.workflows.improvement_process import start_run, stop_run
 
 
 def test_a_run_is_followed_from_its_start_to_its_end(tmp_path):
@@ -93,8 +92,6 @@ def test_only_a_process_of_this_computer_is_stopped(tmp_path, monkeypatch, pid, 
 
 def test_modules_of_the_working_directory_are_not_run(tmp_path, monkeypatch):
     commands = []
-    monkeypatch.setattr(
-        improvement_log.subprocess, "Popen", lambda command, **_: commands.append(command)
-    )
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: commands.append(command))
     start_run(tmp_path, "Ann", ())
     assert commands[0][:4] == [sys.executable, "-P", "-m", "napari_retina_seg"]

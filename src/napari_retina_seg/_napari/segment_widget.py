@@ -191,6 +191,12 @@ class SegmentWidget(JobDock):
                 return layer.name, known.warning
         return "", ""
 
+    def reload(self) -> None:
+        """List the models again: one may have been taken into use."""
+        if not self.is_running:
+            self.models.offer(self.images.modality)
+            self._on_model()
+
     # Signal handlers
 
     def _on_active(self) -> None:

@@ -11,9 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -24,16 +21,13 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, Validation
 
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import OutsideError, ProjectError, RetinaSegError
-from napari_retina_seg.types.progress import Cancelled, CancelToken, Progress
+from napari_retina_seg.types.progress import Cancelled, Progress
 from napari_retina_seg.workflows.improvement_plan import IMPROVEMENTS
 
 T = TypeVar("T")
 
-_LOG, _STEP, _LOCK, _ERRORS, _ENOUGH = (
-    f"improve.{end}" for end in ("jsonl", "step", "lock", "stderr", "enough")
-)
+_LOG, _STEP, _LOCK, ENOUGH = (f"improve.{end}" for end in ("jsonl", "step", "lock", "enough"))
 _SECONDS = 0.5  # between two steps that are written
-_POLL_SECONDS = 0.2
 _LOCK_TIMEOUT = 5  # seconds; a window that looks at the log holds its lock for a moment
 
 
@@ -143,8 +137,8 @@ class ImprovementLog:
     """Writes the log of a run; see `writing_log`."""
 
     def __init__(self, project: Path) -> None:
-        self._path, self._step = _path(project, _LOG), _path(project, _STEP)
-        self._enough = _path(project, _ENOUGH)
+        self._path, self._step = log_path(project, _LOG), log_path(project, _STEP)
+        self._enough = log_path(project, ENOUGH)
         self._written = 0.0
 
     def begin(self, options: Sequence[str]) -> None:
@@ -202,7 +196,7 @@ def writing_log(project: Path, options: Sequence[str]) -> Iterator[ImprovementLo
     OutsideError
         If the log is a link to somewhere else.
     """
-    log, lock = ImprovementLog(project), FileLock(_path(project, _LOCK))
+    log, lock = ImprovementLog(project), FileLock(log_path(project, _LOCK))
     folder = project / IMPROVEMENTS
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -241,7 +235,7 @@ def read_status(project: Path) -> RunStatus:
     """
     found: dict[type[BaseModel], BaseModel] = {}
     notes = []
-    for text in _read(project, _LOG).splitlines():
+    for text in read_text(project, _LOG).splitlines():
         with contextlib.suppress(ValidationError):  # half written
             line = _LINE.validate_json(text)
             found[type(line)] = line
@@ -249,7 +243,7 @@ def read_status(project: Path) -> RunStatus:
     place = found.get(RunsIn)
     step = None
     with contextlib.suppress(ValidationError):
-        step = Step.model_validate_json(_read(project, _STEP))
+        step = Step.model_validate_json(read_text(project, _STEP))
     return RunStatus.model_validate(
         {
             "is_running": _is_locked(project),
@@ -263,154 +257,21 @@ def read_status(project: Path) -> RunStatus:
     )
 
 
-def start_run(project: Path, author: str, options: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start ``project improve`` in a process that outlives this one.
-
-    Parameters
-    ----------
-    project : Path
-        The project's folder.
-    author : str
-        Who improves it.
-    options : sequence of str
-        Further options of the command.
+def log_path(project: Path, name: str) -> Path:
+    """Return the path of a file beside the log.
 
     Raises
     ------
-    ProjectError
-        If no process can be started, or nothing can be written.
     OutsideError
-        If its messages would be written through a link to somewhere else.
+        If it is a link to somewhere else.
     """
-    command = _command(project, author, options)
-    errors = _path(project, _ERRORS)
-    try:
-        errors.parent.mkdir(parents=True, exist_ok=True)
-        with errors.open("wb") as file:
-            return subprocess.Popen(  # noqa: S603 - the command is ours
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-                start_new_session=True,  # closing the terminal of the window must not end it
-            )
-    except OSError as error:
-        raise ProjectError(f"No program can be started ({error.strerror or error}).") from error
-
-
-def _command(project: Path, author: str, options: Sequence[str]) -> list[str]:
-    # -P: Python must not take modules from the working directory, which may be anybody's.
-    command = [sys.executable, "-P", "-m", "napari_retina_seg", "project", "improve", str(project)]
-    return [*command, "--author", author, *options]
-
-
-def estimate_run(project: Path, author: str, options: Sequence[str], token: CancelToken) -> str:
-    """Let another process try a few steps, and return what it says of time and memory.
-
-    Parameters
-    ----------
-    project : Path
-        The project's folder.
-    author : str
-        Who improves it.
-    options : sequence of str
-        Further options of the command.
-    token : CancelToken
-        Ends the process.
-
-    Raises
-    ------
-    ProjectError
-        If it fails; with its last words.
-    Cancelled
-        If it was cancelled through `token`.
-    """
-    command = [*_command(project, author, options), "--estimate"]
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the command is ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise ProjectError(f"No program can be started ({error.strerror or error}).") from error
-    with process:
-        while True:
-            try:
-                said, errors = process.communicate(timeout=_POLL_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                if token.cancelled:
-                    process.kill()
-                    token.raise_if_cancelled()
-    if process.returncode:
-        raise ProjectError(
-            _last_line(errors) or f"The program ended with exit code {process.returncode}."
-        )
-    return _last_line(said)
-
-
-def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def read_last_error(project: Path) -> str:
-    """Return the last line that the process wrote to its standard error; may be empty."""
-    return _last_line(_read(project, _ERRORS))
-
-
-def stop_run(project: Path) -> None:
-    """Ask a running process to stop after its step; the next run goes on there.
-
-    Raises
-    ------
-    ProjectError
-        If it runs on another computer.
-    """
-    status = read_status(project)
-    if not status.is_running or status.started is None:
-        return
-    if status.started.host != platform.node():
-        raise ProjectError(
-            f"It runs on the computer '{status.started.host}': stop it there, with Ctrl+C or in its"
-            " window."
-        )
-    with contextlib.suppress(OSError):
-        os.kill(status.started.pid, signal.SIGINT)
-
-
-def finish_early(project: Path) -> None:
-    """Ask a running process to train no longer, and to prove the best that it has.
-
-    Raises
-    ------
-    ProjectError
-        If nothing can be written.
-    OutsideError
-        If the file is a link to somewhere else.
-    """
-    if not read_status(project).is_running:
-        return
-    try:
-        _path(project, _ENOUGH).touch()
-    except OSError as error:
-        raise ProjectError(
-            f"'{project / IMPROVEMENTS}' can't be written ({error.strerror or error}): free some"
-            " space, or ask for write permission."
-        ) from error
-
-
-def _path(project: Path, name: str) -> Path:
     return confined(project, f"{IMPROVEMENTS}/{name}")
 
 
-def _read(project: Path, name: str) -> str:
+def read_text(project: Path, name: str) -> str:
+    """Return the text of a file beside the log; empty if there is none."""
     try:
-        return _path(project, name).read_text(encoding="utf-8", errors="replace")
+        return log_path(project, name).read_text(encoding="utf-8", errors="replace")
     except (OSError, OutsideError):
         return ""
 
@@ -424,7 +285,7 @@ def _inside(project: Path, folder: Path) -> Path | None:
 
 def _is_locked(project: Path) -> bool:
     try:
-        lock = FileLock(_path(project, _LOCK))
+        lock = FileLock(log_path(project, _LOCK))
         lock.acquire(timeout=0)
     except Timeout:
         return True

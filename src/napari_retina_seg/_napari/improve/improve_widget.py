@@ -19,9 +19,12 @@ from napari_retina_seg._napari.improve.runs import (
     ImageRow,
     ImprovementRuns,
     TrainingPreview,
+    describe_preview,
     find_picture,
+    model_in_use,
     preview_training,
     read_names,
+    roll_back_of,
 )
 from napari_retina_seg._napari.improve.side_by_side import ProofCase, SideBySide, read_case
 from napari_retina_seg._napari.job import JobStatus
@@ -31,11 +34,11 @@ from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import SerialTaskQueue
 from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
-from napari_retina_seg.project.project import Project
+from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import CancelToken
-from napari_retina_seg.workflows.improvement_log import Ended, RunStatus, Step, estimate_run
-from napari_retina_seg.workflows.promoting import roll_back
+from napari_retina_seg.workflows.improvement_log import Ended, RunStatus, Step
+from napari_retina_seg.workflows.improvement_process import estimate_run
 
 _IMPROVE, _GO_ON = "Improve the model", "Go on"
 _ABOUT = (
@@ -129,7 +132,7 @@ class ImproveWidget(Dock):
         )
         where = self.project.where
         if answer == QMessageBox.StandardButton.Yes and where is not None:
-            self._io_queue.submit(partial(_roll_back, where), self._on_rolled_back, self._fail)
+            self._io_queue.submit(partial(roll_back_of, where), self._on_rolled_back, self._fail)
 
     def _ask(self, ask: Callable[[], None], message: str) -> None:
         """Ask the run for something."""
@@ -339,16 +342,23 @@ class ImproveWidget(Dock):
         self.status.show_result(
             JobStatus.SUCCEEDED, f"{end.summary} {verdict}", doubtful=not end.proven
         )
-        if end.promoted:
-            self.notify_other_docks()
+        if end.promoted and self._was_running and where is not None:
+            self._io_queue.submit(partial(model_in_use, where), self._on_model, self._fail)
+
+    def _on_model(self, model: ModelFolder) -> None:
+        """Choose the model in use in the other docks."""
+        self._settings.remember_model(model.spec.modality, model.name)
+        self.notify_other_docks()
 
     def _on_case(self, case: ProofCase) -> None:
         self._layers.show(case)
         self._refresh()
 
-    def _on_rolled_back(self, name: str) -> None:
-        self.status.show_result(JobStatus.SUCCEEDED, f"'{name}' is the project's model again.")
-        self.notify_other_docks()
+    def _on_rolled_back(self, model: ModelFolder) -> None:
+        self.status.show_result(
+            JobStatus.SUCCEEDED, f"'{model.name}' is the project's model again."
+        )
+        self._on_model(model)
         self._look()
 
     def _fail(self, reason: str) -> None:
@@ -369,7 +379,7 @@ class ImproveWidget(Dock):
             button.setEnabled(status.is_running and not self._asked)
         if not running:
             self.progress.stop()
-        lines = status.notes if running else _describe(self._preview, reason)
+        lines = status.notes if running else describe_preview(self._preview, reason)
         self.notes.setText("\n".join(lines) or _ABOUT)
         self.estimate_button.setVisible(not running)
         self.estimate_button.setEnabled(self.button.isEnabled())
@@ -383,15 +393,3 @@ class ImproveWidget(Dock):
     def _missing(self) -> str:
         """What there is too little of; empty if nothing."""
         return "Looking at the corrected masks…" if self._preview is None else self._preview.problem
-
-
-def _describe(found: TrainingPreview | None, reason: str) -> tuple[str, ...]:
-    if found is None:
-        return (reason,) if reason else ()
-    model = (f"The model in use is '{found.model}'.",) if found.model else ()
-    return (*model, *found.sentences, *((found.problem,) if found.problem else ()))
-
-
-def _roll_back(where: ProjectRef) -> str:
-    with Project(where.folder, author=where.author) as project:
-        return roll_back(project).model.name

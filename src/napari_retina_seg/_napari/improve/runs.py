@@ -13,23 +13,23 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.reports.improvement import JSON_FILE
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import OutsideError, RetinaSegError
 from napari_retina_seg.types.progress import CancelToken, finish
-from napari_retina_seg.workflows.improvement_log import (
-    RunStatus,
+from napari_retina_seg.workflows.improvement_log import RunStatus, read_status
+from napari_retina_seg.workflows.improvement_plan import iter_plan
+from napari_retina_seg.workflows.improvement_process import (
     finish_early,
     read_last_error,
-    read_status,
     start_run,
     stop_run,
 )
-from napari_retina_seg.workflows.improvement_plan import iter_plan
 from napari_retina_seg.workflows.patients import PatientRule
-from napari_retina_seg.workflows.promoting import current_model
+from napari_retina_seg.workflows.promoting import current_model, open_used, roll_back
 
 _POLL_MS = 1000
 CURVES, SNAPSHOT = "curves.png", "snapshot.png"
@@ -147,6 +147,26 @@ def read_names(where: ProjectRef) -> dict[int, str]:
     """Return what the images of a project are called, by their numbers."""
     with ProjectView(where.folder, author=where.author) as project:
         return {image.id: image.name for image in project.images()}
+
+
+def describe_preview(found: TrainingPreview | None, reason: str) -> tuple[str, ...]:
+    """Say what a project has to learn from, or why nothing can be learnt."""
+    if found is None:
+        return (reason,) if reason else ()
+    model = (f"The model in use is '{found.model}'.",) if found.model else ()
+    return (*model, *found.sentences, *((found.problem,) if found.problem else ()))
+
+
+def roll_back_of(where: ProjectRef) -> ModelFolder:
+    """Take the model before into use again, and return it."""
+    with Project(where.folder, author=where.author) as project:
+        return open_used(project, roll_back(project).model)
+
+
+def model_in_use(where: ProjectRef) -> ModelFolder:
+    """Return the model that a project uses."""
+    with ProjectView(where.folder, author=where.author) as project:
+        return current_model(project)
 
 
 class ImprovementRuns(QObject):
