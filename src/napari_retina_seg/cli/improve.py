@@ -96,6 +96,7 @@ def improve_command(
     from napari_retina_seg.workflows.improvement_log import Ended, Note, RunsIn, writing_log
     from napari_retina_seg.workflows.improvement_plan import improvement_folder, iter_plan
     from napari_retina_seg.workflows.improving import iter_improve
+    from napari_retina_seg.workflows.patients import rule_options
     from napari_retina_seg.workflows.promoting import check_promotable, current_model
     from napari_retina_seg.workflows.promoting import promote as promote_model
 
@@ -109,7 +110,7 @@ def improve_command(
     if estimate:
         _estimate(folder, author, model, rule, changes)
         return
-    options = ["--each-image-its-own-patient"] if each_image_its_own_patient else []
+    options = [*rule_options(rule)]
     options += [part for text in change or [] for part in ("--set", text)]
     with (
         open_project(folder, author) as project,

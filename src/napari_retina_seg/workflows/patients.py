@@ -103,6 +103,17 @@ class PatientRule:
         )
 
 
+def rule_options(rule: PatientRule | None) -> tuple[str, ...]:
+    """Return the options of a command that stand for a rule; none for None."""
+    if rule is None:
+        return ()
+    if rule.pattern is not None:
+        return ("--patients-from-name", rule.pattern)
+    if rule.table is not None:
+        return ("--patients", str(rule.table.absolute()))
+    return ("--patients-from-folder",) if rule.folder else ("--each-image-its-own-patient",)
+
+
 def require_patients(
     rule: PatientRule | None, unknown: Iterable[ImageSource]
 ) -> tuple[str | None, ...]:

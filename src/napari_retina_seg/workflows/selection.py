@@ -112,7 +112,7 @@ class Subjects:
         chosen = self._choose(selection)
         if len(chosen) < 2:
             return ()
-        return tuple(source_of(image) for image in chosen if not _has_patient(image))
+        return tuple(source_of(image) for image in chosen if not has_patient(image))
 
     def predict_split(self, selection: Selection, rule: PatientRule | None) -> str:
         """Say which splits of a training set will be empty; empty if that is not known yet.
@@ -125,12 +125,12 @@ class Subjects:
             How to find unknown patients.
         """
         chosen = self._choose(selection)
-        unknown = [source_of(image) for image in chosen if not _has_patient(image)]
+        unknown = [source_of(image) for image in chosen if not has_patient(image)]
         try:
             found = require_patients(rule, unknown) if len(chosen) > 1 else (None,) * len(unknown)
         except RetinaSegError:  # the export reports it
             return ""
-        people = {clean_name(str(image.patient)) for image in chosen if _has_patient(image)}
+        people = {clean_name(str(image.patient)) for image in chosen if has_patient(image)}
         people |= {clean_name(who) for who in found if who is not None}
         return (
             warn_of_empty_splits(len(people) + sum(who is None for who in found)) if chosen else ""
@@ -182,7 +182,8 @@ def source_of(image: ProjectImage) -> ImageSource:
     return ImageSource(image.name, None if image.is_copy else image.path.parent.name or None)
 
 
-def _has_patient(image: ProjectImage) -> bool:
+def has_patient(image: ProjectImage) -> bool:
+    """Whether the project knows the patient of an image."""
     return bool((image.patient or "").strip())
 
 
@@ -285,7 +286,7 @@ def add_patients(
     """
     if len(chosen) < 2 and rule is None:
         return tuple(chosen)
-    unknown = [one.image for one in chosen if not _has_patient(one.image)]
+    unknown = [one.image for one in chosen if not has_patient(one.image)]
     patients = require_patients(rule, map(source_of, unknown))
     found = {image.id: who for image, who in zip(unknown, patients, strict=True)}
     spellings: dict[str, str] = {}  # one person in two spellings is one patient
@@ -299,4 +300,4 @@ def add_patients(
 
 
 def _group(image: ProjectImage, name: str, names: Names) -> str:
-    return names.group(str(image.patient)) if _has_patient(image) else name
+    return names.group(str(image.patient)) if has_patient(image) else name

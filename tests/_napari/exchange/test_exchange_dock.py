@@ -13,8 +13,8 @@ from helpers import write_png
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.exchange.exchange_widget import ExchangeWidget
 from napari_retina_seg._napari.exchange.forms import ExportForm
-from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.patients_form import PatientsForm
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import is_idle

@@ -101,6 +101,10 @@ def fundus_recipe(model_folders):
     return fine_tuning_recipe(open_model(model_folders[1]).spec)
 
 
+def choose_patients(dock, words):
+    dock.patients.choice.setCurrentText(words)
+
+
 def push(qtbot, button):
     assert button.isEnabled(), button.toolTip()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
@@ -112,7 +116,8 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     dock = chosen
     assert "patients" in dock.notes.text()
     assert not dock.button.isEnabled(), "patients are unknown"
-    dock.each_image.click()
+    assert "choose an option under Patients" in dock.notes.text()
+    choose_patients(dock, "Each image is its own patient")
     qtbot.waitUntil(dock.button.isEnabled, timeout=30_000)
     assert "The model in use is 'tiny-fundus'." in dock.notes.text()
     assert "6 corrected masks of 6 patients" in dock.notes.text()
@@ -209,7 +214,7 @@ def test_the_picture_of_the_newest_training_is_shown(chosen, study, qtbot):
 
 def test_time_and_memory_are_asked_of_another_program(chosen, qtbot):
     chosen.recipe.field("training.epochs").value = 3
-    chosen.each_image.click()
+    choose_patients(chosen, "Each image is its own patient")
     qtbot.waitUntil(chosen.estimate_button.isEnabled, timeout=30_000)
     chosen.recipe.field("training.crop").value = (64, 64)
     push(qtbot, chosen.estimate_button)

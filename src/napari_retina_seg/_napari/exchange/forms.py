@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.exchange.patients_form import PatientsForm
 from napari_retina_seg._napari.exchange.transfer import ExportTask, ImportTask
 from napari_retina_seg._napari.path_row import LastFolder, PathRow, holds_something
+from napari_retina_seg._napari.patients_form import PatientsForm
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectRef
 from napari_retina_seg._napari.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import napari
-from qtpy.QtWidgets import QCheckBox, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QMessageBox, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.dock import Dock
@@ -29,6 +29,7 @@ from napari_retina_seg._napari.improve.runs import (
 from napari_retina_seg._napari.improve.side_by_side import ProofCase, SideBySide, read_case
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.job_dock import BusyBar
+from napari_retina_seg._napari.patients_form import PatientsForm
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.settings import Settings
@@ -39,6 +40,7 @@ from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import CancelToken
 from napari_retina_seg.workflows.improvement_log import Ended, RunStatus, Step
 from napari_retina_seg.workflows.improvement_process import estimate_run
+from napari_retina_seg.workflows.patients import PatientRule, rule_options
 
 _IMPROVE, _GO_ON = "Improve the model", "Go on"
 _ABOUT = (
@@ -46,7 +48,8 @@ _ABOUT = (
     " compares both on patients that neither has seen. It runs in a program of its own: go on"
     " working, or close the window."
 )
-_EACH_IMAGE = ("--each-image-its-own-patient",)
+_BACK = "Take the last change of the project's model back."
+_NO_WAY_BACK = "No other model was taken into use in this project yet."
 _PROMOTE = "--promote"
 
 
@@ -64,6 +67,7 @@ class ImproveWidget(Dock):
         self._estimate_token = CancelToken()
         self._estimate = ""
         self._asked = ""  # of the run
+        self._rule: PatientRule | None = None  # by which the preview found the patients
         self._was_running = False
         self._shown_end: Ended | None = None
         self._layers = SideBySide(napari_viewer)
@@ -159,11 +163,7 @@ class ImproveWidget(Dock):
         )
         self.status = StatusLine()
         self.project = ProjectPicker(self._settings)
-        self.each_image = QCheckBox("Each image is from another patient")
-        self.each_image.setToolTip(
-            "Of images without a known patient. The test must not contain patients that the model"
-            " has learnt from: tick this only if no patient has two images."
-        )
+        self.patients = PatientsForm()
         self.notes, self.curves, self.snapshot = text(), Picture(), Picture()
         self.snapshot.setToolTip(
             "An image that this model does not learn from: its mask before and now. Blue is"
@@ -175,7 +175,6 @@ class ImproveWidget(Dock):
         self.estimate_button.setToolTip("Tries a few steps on this computer; nothing is kept.")
         self.time_needed = text()
         self.back_button = QPushButton("Use the former model…")
-        self.back_button.setToolTip("Take the last change of the project's model back.")
 
     def _lay_out(self) -> None:
         details = CollapsibleSection(
@@ -191,7 +190,7 @@ class ImproveWidget(Dock):
         self._running.setLayout(stack(self.progress, buttons))
         self.lay_out(
             *(self.button, self._running, self.status, self.snapshot, self.result, self.curves),
-            *(self.project, self.each_image, details, self.estimate_button, self.time_needed),
+            *(self.project, self.patients, details, self.estimate_button, self.time_needed),
             *(settings, self.back_button),
         )
 
@@ -205,7 +204,7 @@ class ImproveWidget(Dock):
         self.result.images.wanted.connect(self.compare_image)
         self.back_button.clicked.connect(self.ask_to_roll_back)
         self.project.changed.connect(self._on_project)
-        self.each_image.clicked.connect(self._look)
+        self.patients.changed.connect(self._on_patients)
         self.runs.changed.connect(self._on_run)
         self.runs.failed.connect(self._fail)
 
@@ -228,7 +227,8 @@ class ImproveWidget(Dock):
 
     @property
     def _chosen_options(self) -> tuple[str, ...]:
-        return (_EACH_IMAGE if self.each_image.isChecked() else ()) + self.recipe.options
+        rule = None if self.patients.disabled_reason else self.patients.rule
+        return (*rule_options(rule), *self.recipe.options)
 
     @property
     def _former_options(self) -> tuple[str, ...]:
@@ -240,7 +240,7 @@ class ImproveWidget(Dock):
         """Whether a run was stopped, and no other settings were chosen since."""
         status = self.runs.status
         was_stopped = status.started is not None and status.ended is None
-        is_same = self.recipe.options == () or self._chosen_options == self._former_options
+        is_same = self._chosen_options in ((), self._former_options)
         return was_stopped and not self.runs.is_running and is_same
 
     def _start(self, options: tuple[str, ...]) -> None:
@@ -264,8 +264,8 @@ class ImproveWidget(Dock):
         self._preview = None
         if where is not None and not self.runs.is_running:
             self._token = token = CancelToken()
-            alone = self.each_image.isChecked()
-            look = partial(preview_training, where.folder, where.author, token, each_image=alone)
+            self._rule = None if self.patients.disabled_reason else self.patients.rule
+            look = partial(preview_training, where, token, self._rule)
             show = partial(self._on_preview, token)
             self._io_queue.submit(look, show, self._fail)
         self._refresh()
@@ -279,16 +279,25 @@ class ImproveWidget(Dock):
             self._estimate_token.cancel()
             self._estimate = ""
             self.status.show_message("")
+            self.patients.clear()  # what was chosen for another project need not hold here
             self._layers.clear()
             self.result.show_run(None, {})
             self.runs.follow(None if where is None else where.folder)
             self._on_run(self.runs.status)
         self._look()
 
+    def _on_patients(self) -> None:
+        """Look again once the patients of all images can be found in another way."""
+        reason = self.patients.disabled_reason
+        if not reason and self.patients.rule != self._rule:
+            self._look()
+        self._refresh()
+
     def _on_preview(self, token: CancelToken, found: TrainingPreview) -> None:
         if token.cancelled:
             return
         self._preview = found
+        self.patients.offer(found.unknown)
         if found.recipe is not None:
             self.recipe.show_recipe(found.recipe)
         self._refresh()
@@ -368,12 +377,17 @@ class ImproveWidget(Dock):
     def _refresh(self) -> None:
         """Enable what is possible, and say why the rest is not."""
         status, running = self.runs.status, self.runs.is_running
-        reason = self.project.disabled_reason or self._missing
+        # What a run was started with is known, and the other process looks at it again.
+        reason = self.project.disabled_reason or ("" if self._can_go_on else self._missing)
         self.button.setText(_GO_ON if self._can_go_on else _IMPROVE)
         self.button.setEnabled(not reason and not running)
         self.button.setToolTip(qt_text(reason) or _ABOUT)
-        for choice in (self.project, self.each_image, self.recipe):
+        for choice in (self.project, self.patients, self.recipe):
             choice.setEnabled(not running)
+        self.patients.setVisible(self.patients.asks and not running)
+        can_go_back = self._preview is not None and self._preview.can_roll_back
+        self.back_button.setEnabled(can_go_back and not running)
+        self.back_button.setToolTip(_BACK if can_go_back else _NO_WAY_BACK)
         self._running.setVisible(running)
         for button in (self.pause_button, self.finish_button):
             button.setEnabled(status.is_running and not self._asked)
@@ -392,4 +406,6 @@ class ImproveWidget(Dock):
     @property
     def _missing(self) -> str:
         """What there is too little of; empty if nothing."""
-        return "Looking at the corrected masks…" if self._preview is None else self._preview.problem
+        if self._preview is None:
+            return "Looking at the corrected masks…"
+        return self.patients.disabled_reason or self._preview.problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,8 +28,9 @@ from napari_retina_seg.workflows.improvement_process import (
     start_run,
     stop_run,
 )
-from napari_retina_seg.workflows.patients import PatientRule
+from napari_retina_seg.workflows.patients import ImageSource, PatientRule
 from napari_retina_seg.workflows.promoting import current_model, open_used, roll_back
+from napari_retina_seg.workflows.selection import find_subjects, has_patient, source_of
 
 _POLL_MS = 1000
 CURVES, SNAPSHOT = "curves.png", "snapshot.png"
@@ -104,29 +105,38 @@ class TrainingPreview:
         Why nothing can be trained; empty if it can.
     recipe : Recipe or None
         How it would be trained.
+    unknown : tuple of ImageSource
+        Corrected images whose patient is not known.
+    can_roll_back : bool
+        Whether a model was taken into use.
     """
 
     model: str
     sentences: tuple[str, ...]
     problem: str = ""
     recipe: Recipe | None = None
+    unknown: tuple[ImageSource, ...] = ()
+    can_roll_back: bool = False
 
 
 def preview_training(
-    project: Path, author: str, token: CancelToken, *, each_image: bool
+    where: ProjectRef, token: CancelToken, rule: PatientRule | None
 ) -> TrainingPreview:
     """Look at the corrections of a project; this reads all their images."""
-    model = ""
+    found = TrainingPreview("", ())
     try:
-        with Project(project, author=author) as opened:
+        with Project(where.folder, author=where.author) as opened:
+            found = replace(found, can_roll_back=bool(opened.model_uses()))
+            masks = find_subjects(opened).masks
+            unknown = tuple(source_of(image) for image, _ in masks if not has_patient(image))
+            found = replace(found, unknown=unknown)
             current = current_model(opened)
-            model = current.name
-            rule = PatientRule(each_image=True) if each_image else None
+            found = replace(found, model=current.name)
             plan = finish(iter_plan(opened, current, rule=rule, token=token))
     except RetinaSegError as error:
-        return TrainingPreview(model, (), str(error))
+        return replace(found, problem=str(error))
     sentences = (*plan.corrections.left_out, *plan.sentences)
-    return TrainingPreview(model, sentences, recipe=plan.recipe)
+    return replace(found, sentences=sentences, recipe=plan.recipe)
 
 
 def read_proof(folder: Path) -> ProofTable | None:

@@ -72,6 +72,11 @@ class PatientsForm(QWidget):
         self._images = tuple(images)
         self._on_change()
 
+    def clear(self) -> None:
+        """Forget the images and what was chosen for them."""
+        self.choice.setCurrentIndex(0)
+        self.offer(())
+
     @property
     def asks(self) -> bool:
         """Whether there are images without patient."""
