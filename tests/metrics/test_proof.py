@@ -100,8 +100,17 @@ def change_layer(changes):
 def test_an_interval_needs_two_patients():
     found = proof([1] * 6, [3] * 6, groups="aaaaaa")
     assert found.classes[0].verdict is Verdict.UNKNOWN
-    assert "is not shown" in found.objections[0]
-    assert "too few patients for an interval" in found.objections[1]
+    assert "is not shown" in found.objections[1]
+    assert "too few patients for an interval" in found.objections[2]
+
+
+@pytest.mark.parametrize(("groups", "chance"), [("aabbcc", "1 in 8"), ("aabbcd", "1 in 16")])
+def test_a_gain_on_fewer_than_five_patients_may_be_chance(groups, chance):
+    found = proof([1] * 6, [3] * 6, groups=groups)
+    assert found.overall.verdict is Verdict.BETTER
+    assert not found.is_proven
+    assert chance in found.objections[0]
+    assert proof([1] * 6, [3] * 6, groups="aabcde").is_proven
 
 
 @pytest.mark.parametrize(("after", "harmless"), [([1] * 6, True), ([2] * 6, False)])
