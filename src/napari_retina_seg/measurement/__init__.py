@@ -1,0 +1,1 @@
+"""Thickness, ETDRS subfields, vessels and lesions in physical units where these are known."""
