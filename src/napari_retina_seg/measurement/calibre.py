@@ -15,6 +15,7 @@ Scale = tuple[float, float]
 _SMOOTHING = 2.0  # points; takes the steps of pixels out of a centre line
 _BENDING = 5.0  # points; curvature is a second derivative, in which steps weigh more
 _STEP = 0.2  # px, along the normal
+_AVERAGE = 3.0  # points, over which widths are averaged
 _MARGIN = 3.0  # px beyond the wall
 
 
@@ -107,7 +108,15 @@ def widths(
         sides.append(values)
         total += _reach(values) * unit
     inside = (sides[0][:, 0] >= 0.5) & (norm > 0)
-    return np.where(inside, total, np.nan)
+    return _average(np.where(inside, total, np.nan))
+
+
+def _average(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Average over neighbours, in which the steps of a slanting edge cancel out."""
+    seen = np.isfinite(values)
+    weight = ndimage.gaussian_filter1d(seen.astype(float), _AVERAGE, mode="nearest")
+    total = ndimage.gaussian_filter1d(np.where(seen, values, 0), _AVERAGE, mode="nearest")
+    return np.asarray(np.where(seen, total / np.maximum(weight, 1e-9), np.nan))
 
 
 def _reach(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -145,12 +145,11 @@ def subfield_masks(y: Map, x: Map, sides: dict[str, str]) -> dict[str, npt.NDArr
         Names of the sides, by `Orientation.sides`.
     """
     radius = np.hypot(y, x)
-    vertical = np.abs(y) >= np.abs(x)
-    within = {
-        "first": vertical & (y < 0),
-        "right": ~vertical & (x > 0),
-        "last": vertical & (y > 0),
-        "left": ~vertical & (x < 0),
+    within = {  # each side has one of the diagonals, so that all are of one size
+        "first": (y <= x) & (y < -x),
+        "right": (y < x) & (y >= -x),
+        "last": (y >= x) & (y > -x),
+        "left": (y > x) & (y <= -x),
     }
     masks = {"central": radius <= RADII_UM[0]}
     for ring, low, high in zip(_RINGS, RADII_UM[:-1], RADII_UM[1:], strict=True):

@@ -15,14 +15,18 @@ from napari_retina_seg.types.image import Origin, Spacing
 
 Map = npt.NDArray[Any]
 
-FOUND = "found at the thinnest place"
+FOUND = "found where the retina is thinnest"
 STATED = "stated by the user"
 
 _SMOOTHING_UM = 75.0  # standard deviation; the foveola is about 350 µm wide
 _SMOOTHING = 0.015  # of the columns, where the lateral pixel size is unknown
+_WIDE = 10.0  # times as much, for what surrounds the pit
+_NEAR_UM = 300.0  # from the deepest place, within which the thinnest is taken
+_NEAR = 0.05  # of the columns
 _RING_UM = (900.0, 1400.0)  # around the pit, where the retina is thickest
 _RING = (0.15, 0.24)  # of the columns
 _SHALLOW = 0.1  # of the ring's thickness; a healthy pit is a quarter to a third deep
+_ALIKE = 0.1  # of the pit's depth
 _EDGE = 0.1  # of the scan, along either axis
 _LEAST = 0.2  # of the map that must be measured
 
@@ -72,7 +76,7 @@ def state_fovea(slice: float, column: float, shape: tuple[int, int]) -> Fovea:
 
 
 def find_fovea(thickness: Thickness) -> Fovea:
-    """Find the fovea: the place where the retina, smoothed, is thinnest.
+    """Find the fovea: the thinnest place of the deepest pit in the retina, smoothed.
 
     Parameters
     ----------
@@ -97,9 +101,16 @@ def find_fovea(thickness: Thickness) -> Fovea:
             f"The fovea can't be found: thickness is known in {seen.mean():.0%} of the scan only."
             " State where it is."
         )
-    smooth = _smooth(total, _sigma(thickness.spacing, total.shape))
-    smooth[~seen] = np.inf
-    row, column = (int(i) for i in np.unravel_index(smooth.argmin(), smooth.shape))
+    sigma = _sigma(thickness.spacing, total.shape)
+    smooth = _smooth(total, sigma)
+    # A pit is thinner than what surrounds it: the periphery may be thinner than the fovea.
+    depth = smooth - _smooth(total, (_WIDE * sigma[0], _WIDE * sigma[1]))
+    depth[~seen] = smooth[~seen] = np.inf
+    pit = np.unravel_index(depth.argmin(), depth.shape)
+    near = _distance(smooth.shape, int(pit[0]), int(pit[1]), thickness.spacing)
+    within = near <= (_NEAR_UM if thickness.spacing.lateral.um else _NEAR * total.shape[1])
+    thinnest = np.where(within, smooth, np.inf)
+    row, column = (int(i) for i in np.unravel_index(thinnest.argmin(), smooth.shape))
     return Fovea(row, column, FOUND, _doubts(smooth, row, column, thickness.spacing))
 
 
@@ -152,7 +163,7 @@ def _doubts(smooth: Map, row: int, column: int, spacing: Spacing) -> tuple[str, 
     depth = 1 - smooth[row, column] / around if around > 0 else 0.0
     if not depth >= _SHALLOW:
         doubts.append("There is no clear pit at the thinnest place.")
-    rival = finite & (distance > high) & (smooth <= smooth[row, column] + 0.25 * depth * around)
+    rival = finite & (distance > high) & (smooth <= smooth[row, column] + _ALIKE * depth * around)
     if depth >= _SHALLOW and rival.any():
         doubts.append("Another place is almost as thin.")
     return tuple(doubts)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from napari_retina_seg.measurement.units import MeasureError
 
 _SMALLEST = 4  # px; below, a line of pixels is a set of dots
-_LARGEST = 1 / 5  # of the extent; larger boxes hold a part of everything
+_LARGEST = 1 / 12  # of the extent; of larger boxes too few are counted
 _FEWEST = 4  # box sizes
 _RATIO = 2**0.5
-_SHIFTS = 4  # places of the grid along each axis, of which the one with the fewest boxes counts
+_SHIFTS = 4  # places of the grid along each axis, over which is averaged
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,26 @@ class FractalDimension:
         Standard error of the slope.
     r_squared : float
         Of the fit.
-    sizes, counts : tuple of int
-        Side of the boxes in px, and how many hold a part.
+    sizes : tuple of int
+        Sides of the boxes in px.
+    counts : tuple of float
+        How many hold a part, on average.
     """
 
     value: float
     error: float
     r_squared: float
     sizes: tuple[int, ...]
-    counts: tuple[int, ...]
+    counts: tuple[float, ...]
 
 
 def box_dimension(skeleton: npt.NDArray[Any]) -> FractalDimension:
     """Count boxes over the skeleton of a vessel tree.
 
     The box-counting dimension of a skeleton, as in Stosic and Stosic 2006, IEEE Trans. Med.
-    Imaging 25: 1101. For each size the grid is shifted, and the fewest boxes count.
+    Imaging 25: 1101. For each size the count is the mean over shifts of the grid. Koch's curve
+    (1.262) has 1.23 to 1.25, a straight line 0.94 to 0.98: fewer boxes than the curve's size allows
+    have room at the ends.
 
     Parameters
     ----------
@@ -77,13 +81,10 @@ def box_dimension(skeleton: npt.NDArray[Any]) -> FractalDimension:
     return FractalDimension(-float(slope), error, r_squared, tuple(sizes), tuple(counts))
 
 
-def _count(points: npt.NDArray[np.intp], size: int) -> int:
-    """Return the fewest boxes of one size that hold all points, over shifts of the grid."""
+def _count(points: npt.NDArray[np.intp], size: int) -> float:
+    """Return the number of boxes of one size that hold a point, on average over shifts."""
     shifts = sorted({round(size * k / _SHIFTS) for k in range(_SHIFTS)})
     across = int(points[:, 1].max()) // size + 2
-    counts = []
-    for down in shifts:
-        rows = (points[:, 0] + down) // size
-        for right in shifts:
-            counts.append(len(np.unique(rows * across + (points[:, 1] + right) // size)))
-    return min(counts)
+    rows = [(points[:, 0] + down) // size * across for down in shifts]
+    columns = [(points[:, 1] + right) // size for right in shifts]
+    return float(np.mean([len(np.unique(row + column)) for row in rows for column in columns]))

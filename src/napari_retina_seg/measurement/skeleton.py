@@ -20,9 +20,9 @@ Mask = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
 Pixel = tuple[int, int]
 
-_NEIGHBOURS = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0))
 _EIGHT = np.ones((3, 3), int)
 _SPUR = 1.5  # of the vessel's radius: what ends within it shows nothing beyond the wall
+_OVERLAP = 1.5  # of two radii: so long is the part that vessels share which cross at 50°
 _ROUNDS = 3  # of taking side lines out; each may free another
 
 
@@ -75,7 +75,7 @@ def trace(mask: Mask) -> SkeletonGraph:
     """
     # A frame, so that lines at the image's edge have neighbours too.
     framed = np.pad(np.asarray(mask, bool), 1)
-    distance = cv2.distanceTransform(framed.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = np.pad(wall_distance(mask), 1)
     skeleton = skeletonize(framed)
     graph = _graph(skeleton, distance)
     for _ in range(_ROUNDS):
@@ -83,17 +83,23 @@ def trace(mask: Mask) -> SkeletonGraph:
         if not spurs:
             break
         for line in spurs:
-            junction = line.end if graph.degree[line.start] == 1 else line.start
-            own = line.path[1:-1] if junction == line.end else line.path[1:-1]
+            own = line.path[1:-1]
+            if line.start != line.end:
+                own = line.path[:-1] if graph.degree[line.start] == 1 else line.path[1:]
             rows, columns = np.rint(own).astype(int).T
             skeleton[rows, columns] = False
-            end = graph.nodes[line.start if junction == line.end else line.end]
-            skeleton[tuple(np.rint(end).astype(int))] = False
         skeleton = skeletonize(skeleton)
         graph = _graph(skeleton, distance)
     graph = _join_near(graph)
     lines = tuple(Line(line.path - 1, line.start, line.end) for line in graph.lines)
     return SkeletonGraph(lines, graph.nodes - 1, graph.radius, graph.degree)
+
+
+def wall_distance(mask: Mask) -> npt.NDArray[Any]:
+    """Return the distance of each pixel of a mask from outside, in px; the image ends in a wall."""
+    framed = np.pad(np.asarray(mask, np.uint8), 1)
+    distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance[1:-1, 1:-1])
 
 
 def path_length(path: Points, scale: tuple[float, float] = (1.0, 1.0)) -> float:
@@ -102,11 +108,14 @@ def path_length(path: Points, scale: tuple[float, float] = (1.0, 1.0)) -> float:
 
 
 def _is_spur(line: Line, graph: SkeletonGraph) -> bool:
+    if line.start == line.end and graph.degree[line.start] > 2:
+        around = 2 * np.pi * graph.radius[line.start]
+        return bool(path_length(line.path) <= around + 2)
     degrees = sorted((graph.degree[line.start], graph.degree[line.end]))
     if degrees[0] != 1 or degrees[1] < 3:
         return False
     junction = line.start if graph.degree[line.start] > 1 else line.end
-    return path_length(line.path) <= _SPUR * graph.radius[junction] + 1
+    return bool(path_length(line.path) <= _SPUR * graph.radius[junction] + 1)
 
 
 def _graph(skeleton: Mask, distance: npt.NDArray[Any]) -> SkeletonGraph:
@@ -121,8 +130,8 @@ def _graph(skeleton: Mask, distance: npt.NDArray[Any]) -> SkeletonGraph:
         ends = []
         for index in (0, -1):
             found = _clusters_at(clusters, chain[index])
-            if len(chain) == 1 and len(found) == 2:
-                found = [found[index]]
+            if len(chain) == 1:  # both its ends: a line of one pixel joins two or ends here
+                found = found[:1] if index == 0 else found[1:2]
             if found:
                 ends.append(found[0] - 1)
             else:
@@ -163,26 +172,27 @@ def _finish(
 
 def _chains(pixels: Mask) -> list[list[Pixel]]:
     """Return the pixels of each line in order."""
-    left = {(int(r), int(c)) for r, c in np.argwhere(pixels)}
-    ends = [pixel for pixel in sorted(left) if len(_next_to(pixel, left)) <= 1]
+    across = pixels.shape[1]
+    # Neighbours with a common edge first: a line does not cut its own corners.
+    beside = (-across, -1, 1, across, -across - 1, -across + 1, across - 1, across + 1)
+    places = np.flatnonzero(pixels).tolist()
+    left = set(places)
+    ends = [place for place in places if sum(place + step in left for step in beside) <= 1]
     chains = []
-    for start in (*ends, *sorted(left)):  # rings have no end: they begin anywhere
+    for start in (*ends, *places):  # rings have no end: they begin anywhere
         if start not in left:
             continue
         chain = [start]
         left.discard(start)
-        while following := _next_to(chain[-1], left):
-            chain.append(following[0])
-            left.discard(following[0])
-        chains.append(chain)
+        while (following := _next(chain[-1], left, beside)) is not None:
+            chain.append(following)
+            left.discard(following)
+        chains.append([divmod(place, across) for place in chain])
     return chains
 
 
-def _next_to(pixel: Pixel, among: set[Pixel]) -> list[Pixel]:
-    """Return the neighbours of a pixel, those with a common edge first."""
-    row, column = pixel
-    found = [(row + i, column + j) for i, j in _NEIGHBOURS if (row + i, column + j) in among]
-    return sorted(found, key=lambda one: abs(one[0] - row) + abs(one[1] - column))
+def _next(place: int, left: set[int], steps: tuple[int, ...]) -> int | None:
+    return next((place + step for step in steps if place + step in left), None)
 
 
 def _clusters_at(clusters: npt.NDArray[Any], pixel: Pixel) -> list[int]:
@@ -197,7 +207,8 @@ def _join_near(graph: SkeletonGraph) -> SkeletonGraph:
     joining = []
     for k, line in enumerate(graph.lines):
         inner = line.start != line.end and min(graph.degree[[line.start, line.end]]) > 2
-        if inner and path_length(line.path) <= graph.radius[[line.start, line.end]].sum():
+        reach = _OVERLAP * graph.radius[[line.start, line.end]].sum()
+        if inner and path_length(line.path) <= reach:
             joining.append(k)
             group[group == group[line.end]] = group[line.start]
     if not joining:
