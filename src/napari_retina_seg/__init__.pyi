@@ -11,6 +11,11 @@ from .imaging.target import Point, Region, WholeClass
 from .inference.evaluate import evaluate
 from .inference.predict import segment
 from .io import read_image
+from .measurement.etdrs import Etdrs, Subfield
+from .measurement.fovea import Fovea
+from .measurement.tables import Table
+from .measurement.thickness import Thickness
+from .measurement.vessels import Branching, Vessels, VesselSegment
 from .metrics.agreement import (
     Agreement,
     BoundaryDifference,
@@ -66,6 +71,7 @@ from .workflows.export_job import SplitSide
 from .workflows.export_options import Format, Identities
 from .workflows.exporting import Exported, export_masks
 from .workflows.importing import Imported, import_masks
+from .workflows.measuring import Measurements, measure
 from .workflows.patients import PatientRule
 from .workflows.predicting import Predicted, predict_images
 from .workflows.selection import Selection
@@ -80,6 +86,7 @@ __all__ = [
     "Assigned",
     "Autosave",
     "BoundaryDifference",
+    "Branching",
     "CancelToken",
     "Cancelled",
     "Change",
@@ -92,6 +99,7 @@ __all__ = [
     "DoubleGrading",
     "EnFace",
     "Estimate",
+    "Etdrs",
     "Evaluation",
     "Explanation",
     "Exported",
@@ -99,6 +107,7 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Format",
+    "Fovea",
     "Gradability",
     "GradingRound",
     "Identities",
@@ -114,6 +123,7 @@ __all__ = [
     "Lease",
     "Length",
     "LinePath",
+    "Measurements",
     "Method",
     "Modality",
     "ModelFolder",
@@ -147,11 +157,16 @@ __all__ = [
     "SplitSide",
     "State",
     "Status",
+    "Subfield",
     "Surface",
+    "Table",
+    "Thickness",
     "TrainingRecord",
     "UsedModel",
     "Version",
     "VersionKind",
+    "VesselSegment",
+    "Vessels",
     "WholeClass",
     "check_dataset",
     "evaluate",
@@ -161,6 +176,7 @@ __all__ = [
     "import_masks",
     "list_models",
     "load_model",
+    "measure",
     "predict_images",
     "read_image",
     "segment",

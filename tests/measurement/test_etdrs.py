@@ -10,8 +10,9 @@ from napari_retina_seg.measurement.fovea import FOUND, Fovea, find_fovea, state_
 from napari_retina_seg.measurement.orientation import Orientation, scan_orientation
 from napari_retina_seg.measurement.thickness import Thickness, measure_thickness
 from napari_retina_seg.measurement.units import MeasureError
+from napari_retina_seg.types.acquisition import Acquisition, EnFace, LinePath
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.image import Laterality, Placement, Spacing
+from napari_retina_seg.types.image import Laterality, Placement, RetinaImage, Spacing
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 SPACING = Spacing.from_um(axial=3.9, lateral=50.0, slice=125.0)
@@ -77,15 +78,34 @@ def test_sides_that_are_not_known_are_not_named():
     assert vertical["left"] == "first-column side"
 
 
+def scan(**known) -> RetinaImage:
+    return RetinaImage(np.zeros((2, 8, 9), np.uint8), **known)
+
+
 def test_a_placement_says_which_way_a_scan_runs():
     axes = np.diag([1.0, 1.0, 1.0, 1.0])
     axes[:3, :3] = np.array([[0, 0, 0.01], [0, 0.004, 0], [-0.12, 0, 0]])
-    found = scan_orientation(Placement(axes))
+    found = scan_orientation(scan(placement=Placement(axes)))
     assert (found.first_is_superior, found.first_is_left, found.origin) == (True, True, "file")
     axes[:3, :3] = np.array([[0.12, 0, 0], [0, 0.004, 0], [0, 0, 0.01]])  # vertical scans
-    found = scan_orientation(Placement(axes))
+    found = scan_orientation(scan(placement=Placement(axes)))
     assert (found.first_is_superior, found.first_is_left) == (None, None)
-    assert scan_orientation(None).first_is_superior is None
+    assert scan_orientation(scan()).first_is_superior is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "superior", "left"),
+    [
+        (((10, 5), (10, 90)), ((20, 5), (20, 90)), True, True),
+        (((20, 90), (20, 5)), ((10, 90), (10, 5)), False, False),
+        (((5, 10), (90, 10)), ((5, 20), (90, 20)), None, None),
+    ],
+)
+def test_the_en_face_image_says_which_way_a_scan_runs(first, second, superior, left):
+    paths = tuple(LinePath(*ends) for ends in (first, second))
+    en_face = EnFace(np.zeros((100, 100), np.uint8), paths=paths)
+    found = scan_orientation(scan(acquisition=Acquisition(en_face=en_face)))
+    assert (found.first_is_superior, found.first_is_left) == (superior, left)
 
 
 def test_what_is_not_covered_is_said():

@@ -17,6 +17,7 @@ from napari_retina_seg.cli import (
     exchange,
     explain,
     improve,
+    measure,
     models,
     names,
     project,
@@ -71,6 +72,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("segment")(opens_files(segment.segment_command))
+app.command("measure")(opens_files(measure.measure_command))
 app.command("explain")(opens_files(explain.explain_command))
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_retina_seg.types.image import Laterality, Placement
+from napari_retina_seg.types.acquisition import LinePath
+from napari_retina_seg.types.image import Laterality, Placement, RetinaImage
 
 ASSUMED = "assumed: horizontal scans, first column at the left of the fundus"
-STATED = "stated by the user"
 FROM_FILE = "file"
 _ALONG = 0.7  # cosine from which an axis counts as running along one of the patient's
 
@@ -60,22 +60,44 @@ class Orientation:
 PHOTOGRAPH = Orientation(first_is_superior=True)
 
 
-def scan_orientation(placement: Placement | None) -> Orientation:
-    """Return the orientation of a scan: by its placement in the patient, or as is usual.
+def scan_orientation(image: RetinaImage) -> Orientation:
+    """Return the orientation of a scan: by its file, or as is usual.
 
-    Without a placement B-scans are taken to run from the left of the fundus to its right, as in
-    macular rasters; whether the first is the upper one is not known.
+    Where B-scans lie on the en-face image says most, which shows the fundus upright; then the
+    placement in the patient. Without both, B-scans are taken to run from the left of the fundus
+    to its right, as in macular rasters; whether the first is the upper one is not known.
 
     Parameters
     ----------
-    placement : Placement or None
-        In DICOM's axes, x to the patient's left and z to the head. The fundus is seen by the
-        examiner, the patient's left on the right.
+    image : RetinaImage
+        An OCT scan.
     """
-    if placement is None:
-        return Orientation()
-    axes = placement.affine[:3, :3]
-    slices, columns = (axes[:, k] / np.linalg.norm(axes[:, k]) for k in (0, 2))
-    superior = None if abs(slices[2]) < _ALONG else bool(slices[2] < 0)
-    left = None if abs(columns[0]) < _ALONG else bool(columns[0] > 0)
-    return Orientation(superior, left, FROM_FILE)
+    acquisition = image.acquisition
+    if acquisition is not None and acquisition.en_face is not None:
+        paths = [path for path in acquisition.en_face.paths if isinstance(path, LinePath)]
+        if paths and len(paths) == image.n_slices:
+            return _by_paths(paths)
+    return Orientation() if image.placement is None else _by_placement(image.placement)
+
+
+def _by_paths(paths: list[LinePath]) -> Orientation:
+    middles = np.array([np.add(path.start, path.end) / 2 for path in paths])
+    across = np.subtract(paths[0].end, paths[0].start)
+    down = middles[-1] - middles[0]
+    return Orientation(*_directions(down[0], np.hypot(*down), across[1], np.hypot(*across)))
+
+
+def _by_placement(placement: Placement) -> Orientation:
+    """In DICOM's axes x goes to the patient's left, which the examiner sees on the right."""
+    slices, columns = placement.affine[:3, 0], placement.affine[:3, 2]
+    lengths = float(np.linalg.norm(slices)), float(np.linalg.norm(columns))
+    return Orientation(*_directions(-slices[2], lengths[0], columns[0], lengths[1]))
+
+
+def _directions(
+    down: float, slices: float, right: float, columns: float
+) -> tuple[bool | None, bool | None, str]:
+    """Return whether slices go down and columns to the right, if they do either at all."""
+    superior = bool(down > 0) if slices and abs(down) >= _ALONG * slices else None
+    left = bool(right > 0) if columns and abs(right) >= _ALONG * columns else None
+    return superior, left, FROM_FILE

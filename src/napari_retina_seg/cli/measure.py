@@ -1,0 +1,231 @@
+"""``measure``: thickness, vessels and lesions of files, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_retina_seg.cli.batch import (
+    Files,
+    ImageKind,
+    KindOfImage,
+    ModelName,
+    PixelSizeOption,
+    choose_model,
+    find_spacing,
+    open_image,
+    work_through,
+)
+from napari_retina_seg.cli.console import Bar, UsageError, echo, start_engine
+from napari_retina_seg.cli.inputs import check_folder, expand
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.progress import CancelToken
+
+if TYPE_CHECKING:
+    from napari_retina_seg.io.images.series import ImageFiles
+    from napari_retina_seg.measurement.tables import Table
+    from napari_retina_seg.models.registry import ModelFolder
+    from napari_retina_seg.types.image import RetinaImage
+    from napari_retina_seg.workflows.measuring import MeasureOptions
+
+_MASKS = ("_mask.png", "_mask.tif", "_mask.tiff", ".png", ".tif", ".tiff")
+
+
+class Eye(StrEnum):
+    """Which eye."""
+
+    OD = "OD"
+    OS = "OS"
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What holds for all files of a run."""
+
+    masks: Path | None
+    scheme: str | None
+    model: ModelFolder | None
+    kind: ImageKind | None
+    options: MeasureOptions
+
+
+def measure_command(
+    ctx: typer.Context,
+    files: Files,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The table: .csv (further tables are written beside it), .json or .xlsx.",
+        ),
+    ],
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of masks, called like the images or as 'segment' calls them; by default"
+            " the images are segmented.",
+        ),
+    ] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            help="What the values of the masks mean, if they do not state it: e.g. oct-layers."
+        ),
+    ] = None,
+    model: ModelName = None,
+    modality: KindOfImage = None,
+    pixel_size: PixelSizeOption = None,
+    eye: Annotated[
+        Eye | None, typer.Option(help="Which eye all images show, if the files do not state it.")
+    ] = None,
+    fovea: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SLICE,COLUMN",
+            help="Place of the fovea in px, of a photograph ROW,COLUMN; by default it is looked for"
+            " in volumes.",
+        ),
+    ] = None,
+    disc: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROW,COLUMN,DIAMETER",
+            help="The optic disc of a photograph in px, for the zones around it.",
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        bool,
+        typer.Option("--uncertainty", help="Say how sure the model's boundaries make thickness."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace tables of an earlier run.")
+    ] = False,
+) -> None:
+    """Measure thickness of layers, vessels and lesions: tables with a unit in every header.
+
+    Lengths are in µm where the pixel size is known from the file or --pixel-size, else in px.
+    """
+    from napari_retina_seg.types.image import Laterality
+    from napari_retina_seg.workflows.measuring import MeasureOptions
+
+    _check_out(out, overwrite=overwrite)
+    if masks is not None and model is not None:
+        raise UsageError("Masks are measured as they are: leave out --masks or --model.")
+    if masks is not None and not masks.is_dir():
+        raise UsageError(f"There is no folder '{masks}': name the folder of the masks.")
+    options = MeasureOptions(
+        find_spacing(pixel_size),
+        None if eye is None else Laterality(eye.value),
+        _pair(fovea),
+        _triple(disc),
+        uncertainty,
+    )
+    inputs = expand(files)
+    chosen = choose_model(model) if model else None
+    request = _Request(masks, scheme, chosen, modality, options)
+    images = inputs.group()
+    work = partial(_measure_file, request)
+    if not work_through(ctx, inputs, images, work, partial(_write, out)):
+        raise typer.Exit(1)
+
+
+def _measure_file(
+    request: _Request, source: ImageFiles, bar: Bar, token: CancelToken
+) -> tuple[Table, ...]:
+    from napari_retina_seg.workflows.measuring import iter_measure
+
+    bar.begin(f"Reading {source.path.name}")
+    image = open_image(source, request.kind, bar)
+    mask = None if request.masks is None else _find_mask(request.masks, source)
+    if mask is None:
+        bar.begin("Starting TensorFlow")
+        start_engine()
+    job = iter_measure(
+        image, mask, request.options, model=request.model, scheme=request.scheme, token=token
+    )
+    found = bar.walk(job, source.path.name)
+    for note in found.notes:
+        bar.say(f"'{source.path}': {note}")
+    if note := _without_size(found.image):
+        bar.say(f"'{source.path}': {note}")
+    return found.tables
+
+
+def _without_size(image: RetinaImage) -> str:
+    spacing = image.spacing
+    if spacing.axial.um is None:
+        return "The pixel size is not known, so lengths are in px: state it with --pixel-size."
+    return ""
+
+
+def _find_mask(folder: Path, source: ImageFiles) -> Path:
+    for ending in _MASKS:
+        path = folder / f"{source.name}{ending}"
+        if path.is_file() and path.resolve() != source.path.resolve():
+            return path
+    raise UsageError(
+        f"'{folder}' has no mask of '{source.path.name}': expected '{source.name}_mask.png' or the"
+        " image's name."
+    )
+
+
+def _write(out: Path, results: list[tuple[Table, ...]], failed: int) -> None:
+    from napari_retina_seg.io.tables import save_tables
+    from napari_retina_seg.measurement.tables import join_tables
+
+    tables = join_tables(table for each in results for table in each)
+    if tables:
+        for path in save_tables(out, tables):
+            echo(str(path.resolve()))
+    echo(f"{len(results)} measured, {failed} failed.")
+
+
+def _check_out(out: Path, *, overwrite: bool) -> None:
+    from napari_retina_seg.io.tables import check_table_path
+
+    try:
+        check_table_path(out)
+    except RetinaSegError as error:
+        raise UsageError(str(error)) from error
+    check_folder(out.parent)
+    earlier = [out, *sorted(out.parent.glob(f"{out.stem}_*.csv"))]
+    known = {"etdrs", "vessels", "segments", "branchings", "lesions", "thickness"}
+    there = [
+        path
+        for path in earlier
+        if path.is_file() and (path == out or path.stem.rpartition("_")[2] in known)
+    ]
+    if there and not overwrite:
+        raise UsageError(f"'{there[0]}' exists already: name another file, or add --overwrite.")
+    for path in there[1:]:  # tables that this run may not have
+        path.unlink()
+
+
+def _pair(text: str | None) -> tuple[float, float] | None:
+    numbers = _numbers(text, 2, "--fovea", "SLICE,COLUMN")
+    return None if numbers is None else (numbers[0], numbers[1])
+
+
+def _triple(text: str | None) -> tuple[float, float, float] | None:
+    numbers = _numbers(text, 3, "--disc", "ROW,COLUMN,DIAMETER")
+    return None if numbers is None else (numbers[0], numbers[1], numbers[2])
+
+
+def _numbers(text: str | None, count: int, option: str, form: str) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise UsageError(f"'{text}' is no place: give {option} {form} in px.")
+    return numbers

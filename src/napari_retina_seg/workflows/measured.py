@@ -1,0 +1,217 @@
+"""The parts of a measurement: layers, photographs, lesions, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg import __version__
+from napari_retina_seg.imaging.fov import detect_fov
+from napari_retina_seg.measurement.arteries import Equivalents, measure_equivalents
+from napari_retina_seg.measurement.etdrs import Etdrs, measure_etdrs
+from napari_retina_seg.measurement.fovea import Fovea, find_fovea, state_fovea
+from napari_retina_seg.measurement.lesions import measure_lesions
+from napari_retina_seg.measurement.orientation import scan_orientation
+from napari_retina_seg.measurement.regions import Disc, disc_zones, etdrs_regions
+from napari_retina_seg.measurement.tables import (
+    Row,
+    Table,
+    Value,
+    branching_rows,
+    etdrs_rows,
+    lesion_rows,
+    segment_rows,
+    thickness_rows,
+    vessel_rows,
+)
+from napari_retina_seg.measurement.thickness import Thickness, measure_thickness
+from napari_retina_seg.measurement.units import UM, MeasureError, photograph_grid
+from napari_retina_seg.measurement.vessels import (
+    Density,
+    Vessels,
+    is_artery,
+    is_vein,
+    measure_density,
+    measure_vessels,
+    vessel_values,
+)
+from napari_retina_seg.types.acquisition import ScanPattern
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.segmentation import Segmentation
+
+Found = dict[str, Any]
+Pair = tuple[float, float]
+
+
+def provenance_of(
+    image: RetinaImage, mask: Annotation, origins: dict[str, str]
+) -> dict[str, Value]:
+    """Return the columns that say where the numbers of an image came from."""
+    known: dict[str, Value] = {}
+    for name, size in (
+        ("axial", image.spacing.axial),
+        ("lateral", image.spacing.lateral),
+        ("slice", image.spacing.slice),
+    ):
+        known[f"{name} pixel size [µm]"] = size.um
+        known[f"{name} pixel size from"] = size.origin.value
+    known["laterality"] = image.laterality.value
+    known["laterality from"] = origins["laterality from"] or "unknown"
+    drawn = mask.provenance if isinstance(mask, Segmentation) else None
+    known["mask from"] = "model" if drawn else "given mask"
+    known["model"] = drawn.model if drawn else ""
+    known["weights SHA-256"] = drawn.weights_sha256 if drawn else ""
+    known["program"] = f"napari-retina-seg {__version__}"
+    return known
+
+
+def measure_layers(
+    image: RetinaImage, mask: Annotation, scheme: LabelScheme, stated: Pair | None
+) -> Found:
+    """Measure thickness and, of a raster with known distances, the ETDRS grid."""
+    thickness = measure_thickness(mask, scheme, image.spacing)
+    notes = list(thickness.notes)
+    slices, columns = thickness.values.shape[1:]
+    fovea = None if stated is None else state_fovea(*stated, (slices, columns))
+    grids: dict[str, Etdrs] = {}
+    if slices > 1:
+        try:
+            _check_raster(image)
+            if fovea is None:
+                fovea = find_fovea(thickness)
+                notes += [f"The fovea was {fovea.origin}. {doubt}" for doubt in fovea.doubts]
+            grids = _grids(image, thickness, fovea)
+        except MeasureError as error:
+            notes.append(str(error))
+    tables = [Table.from_rows("thickness", thickness_rows(thickness, range(slices)))]
+    if grids:
+        tables.append(Table.from_rows("etdrs", etdrs_rows(grids, thickness)))
+    return {
+        "thickness": thickness,
+        "fovea": fovea,
+        "etdrs": grids,
+        "tables": tuple(tables),
+        "notes": tuple(notes),
+    }
+
+
+def _check_raster(image: RetinaImage) -> None:
+    """Refuse scans that do not lie side by side, of which no map can be made."""
+    pattern = image.acquisition.pattern if image.acquisition else ScanPattern.UNKNOWN
+    if pattern not in (ScanPattern.RASTER, ScanPattern.UNKNOWN):
+        raise MeasureError(f"A map and the ETDRS grid need a raster: this is a {pattern} scan.")
+
+
+def _grids(image: RetinaImage, thickness: Thickness, fovea: Fovea) -> dict[str, Etdrs]:
+    if thickness.unit != UM:
+        raise MeasureError(
+            "The ETDRS grid needs thickness in µm, but the axial pixel size is not known: state it."
+        )
+    orientation = scan_orientation(image)
+    sigma = thickness.uncertainty
+    return {
+        band.abbreviation: measure_etdrs(
+            thickness.values[k],
+            thickness.spacing,
+            fovea,
+            laterality=image.laterality,
+            orientation=orientation,
+            uncertainty=None if sigma is None else sigma[k],
+        )
+        for k, band in enumerate(thickness.bands)
+    }
+
+
+def iter_measure_photographs(
+    image: RetinaImage,
+    mask: Annotation,
+    scheme: LabelScheme,
+    *,
+    fovea: Pair | None,
+    disc: tuple[float, float, float] | None,
+    token: CancelToken,
+) -> Generator[Progress, None, Found]:
+    """Measure the vessels of each photograph of a stack."""
+    place = None if fovea is None else state_fovea(*fovea, image.grid)
+    marked = None if disc is None else Disc(*disc)
+    rows: dict[str, list[Row]] = {"vessels": [], "segments": [], "branchings": []}
+    notes: list[str] = []
+    measured = []
+    for index in range(image.n_slices):
+        yield Progress(index, image.n_slices, "Measuring the vessels")
+        token.raise_if_cancelled()
+        one = _photograph(image, mask, scheme, index)
+        regions, lack = _regions(one, image, place, marked)
+        equivalents = _equivalents(one, marked, lack)
+        notes += [*one.notes, *lack]
+        start: Row = {"slice": index} if image.is_volume else {}
+        for name, found in (
+            ("vessels", vessel_rows(one, regions, equivalents)),
+            ("segments", segment_rows(one)),
+            ("branchings", branching_rows(one)),
+        ):
+            rows[name] += [dict(start) | dict(row) for row in found]
+        measured.append(one)
+    tables = tuple(Table.from_rows(name, each) for name, each in rows.items() if each)
+    return {
+        "vessels": tuple(measured),
+        "fovea": place,
+        "tables": tables,
+        "notes": tuple(dict.fromkeys(notes)),
+    }
+
+
+def _photograph(image: RetinaImage, mask: Annotation, scheme: LabelScheme, index: int) -> Vessels:
+    labels = mask.labels[index] if mask.is_volume else mask.labels
+    field = detect_fov(image.plane(index)).pixels
+    for out in (mask.ignore, None if image.valid is None else ~image.valid):
+        if out is not None:
+            field = field & ~(out[index] if out.ndim == 3 else out)
+    return measure_vessels(
+        labels, vessel_values(scheme), field=field, grid=photograph_grid(image.spacing)
+    )
+
+
+def _regions(
+    vessels: Vessels, image: RetinaImage, fovea: Fovea | None, disc: Disc | None
+) -> tuple[list[Density], list[str]]:
+    """Measure the zones around the disc and the ETDRS subfields; say what can't be."""
+    regions: dict[str, npt.NDArray[np.bool_]] = {}
+    notes = []
+    if disc is not None:
+        regions |= disc_zones(disc, image.grid)
+    if fovea is not None:
+        try:
+            regions |= etdrs_regions(fovea, vessels.grid, image.grid, image.laterality)
+        except MeasureError as error:
+            notes.append(str(error))
+    densities = [
+        measure_density(name, vessels.mask, inside & vessels.field, vessels.segments, vessels.grid)
+        for name, inside in regions.items()
+    ]
+    return densities, notes
+
+
+def _equivalents(vessels: Vessels, disc: Disc | None, notes: list[str]) -> Equivalents | None:
+    """Measure CRAE, CRVE and AVR where a disc is marked and arteries and veins are told apart."""
+    kinds = {segment.kind for segment in vessels.segments}
+    if disc is None or not (any(map(is_artery, kinds)) or any(map(is_vein, kinds))):
+        return None
+    try:
+        return measure_equivalents(vessels, disc)
+    except MeasureError as error:
+        notes.append(str(error))
+        return None
+
+
+def measure_other(image: RetinaImage, mask: Annotation, scheme: LabelScheme) -> Found:
+    """Measure the area and volume of drawn lesions."""
+    modality = image.modality if image.modality is not Modality.UNKNOWN else Modality.OCT
+    sizes = measure_lesions(mask, scheme, image.spacing, modality)
+    return {"tables": (Table.from_rows("lesions", lesion_rows(sizes)),)}

@@ -1,0 +1,300 @@
+"""Measure an image: with its mask, or with the mask that a model draws."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.inference.predict import iter_segment
+from napari_retina_seg.io.inputs import ImageLike, as_image
+from napari_retina_seg.io.masks import read_class_values, read_mask
+from napari_retina_seg.measurement.etdrs import Etdrs
+from napari_retina_seg.measurement.fovea import Fovea
+from napari_retina_seg.measurement.tables import Table, Value
+from napari_retina_seg.measurement.thickness import Thickness
+from napari_retina_seg.measurement.units import MeasureError
+from napari_retina_seg.measurement.vessels import Vessels, vessel_values
+from napari_retina_seg.models.registry import ModelLike, default_model, load_model
+from napari_retina_seg.types.annotation import IGNORE, Annotation
+from napari_retina_seg.types.choices import member
+from napari_retina_seg.types.image import Laterality, Modality, RetinaImage, Spacing
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelScheme, find_scheme
+from napari_retina_seg.types.pixel_size import with_stated_spacing
+from napari_retina_seg.types.progress import (
+    CancelToken,
+    Progress,
+    ProgressCallback,
+    finish,
+)
+from napari_retina_seg.types.segmentation import Segmentation
+from napari_retina_seg.workflows.measured import (
+    iter_measure_photographs,
+    measure_layers,
+    measure_other,
+    provenance_of,
+)
+
+MaskLike = Annotation | str | Path | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What the user states about an image and wants measured.
+
+    Attributes
+    ----------
+    spacing : Spacing or None
+        Pixel sizes in place of the file's.
+    laterality : Laterality or None
+        Which eye, in place of the file's.
+    fovea : tuple of float or None
+        Slice and column, of a photograph row and column.
+    disc : tuple of float or None
+        Row, column and diameter of the optic disc in px of the photograph.
+    uncertainty : bool
+        Keep the model's probabilities, for the uncertainty of thickness.
+    """
+
+    spacing: Spacing | None = None
+    laterality: Laterality | None = None
+    fovea: tuple[float, float] | None = None
+    disc: tuple[float, float, float] | None = None
+    uncertainty: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """What was measured of one image.
+
+    Attributes
+    ----------
+    image : RetinaImage
+        The image, with its pixel sizes and laterality.
+    mask : Annotation
+        The mask that was measured.
+    scheme : LabelScheme
+        What its values mean.
+    tables : tuple of Table
+        All numbers: ``thickness`` and ``etdrs`` of layers, ``vessels``, ``segments`` and
+        ``branchings`` of photographs, ``lesions`` of other masks.
+    notes : tuple of str
+        What was not measured, and why; doubts.
+    thickness : Thickness or None
+        Of a mask of layers.
+    fovea : Fovea or None
+        Stated, or found in a volume.
+    etdrs : dict
+        Grids by the abbreviation of layer or total.
+    vessels : tuple of Vessels
+        Of each photograph.
+    """
+
+    image: RetinaImage
+    mask: Annotation
+    scheme: LabelScheme
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    thickness: Thickness | None = None
+    fovea: Fovea | None = None
+    etdrs: dict[str, Etdrs] = field(default_factory=dict)
+    vessels: tuple[Vessels, ...] = ()
+
+
+def measure(
+    image: ImageLike,
+    mask: MaskLike | None = None,
+    *,
+    model: ModelLike | None = None,
+    scheme: LabelScheme | str | None = None,
+    spacing: Spacing | None = None,
+    laterality: Laterality | str | None = None,
+    fovea: tuple[float, float] | None = None,
+    disc: tuple[float, float, float] | None = None,
+    uncertainty: bool = False,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Measurements:
+    """Measure the layers, vessels or lesions of an image.
+
+    Lengths are in µm only where the pixel size is known, from the file or `spacing`; else in px.
+    Every header of a table names its unit, every row where mask, pixel size, laterality and fovea
+    came from.
+
+    Parameters
+    ----------
+    image : RetinaImage, str, Path or array
+        As for `segment`.
+    mask : Annotation, str, Path or array, optional
+        Its mask: what `segment` returns, a mask file or an array of class values, on the image's
+        grid. Without one the image is segmented first.
+    model : str, Path or ModelFolder, optional
+        Draws the mask if there is none; by default the first that fits the image.
+    scheme : LabelScheme or str, optional
+        What the values of the mask mean, where it does not state it.
+    spacing : Spacing, optional
+        Pixel sizes in µm, in place of those of the file.
+    laterality : Laterality or str, optional
+        ``OD`` or ``OS``, in place of that of the file. Without it nothing is called nasal or
+        temporal.
+    fovea : tuple of float, optional
+        Slice and column of the fovea, of a photograph row and column, in px. By default it is
+        looked for in volumes, where the retina is thinnest.
+    disc : tuple of float, optional
+        Row, column and diameter of the optic disc in px: measures zones A to C of a photograph
+        and, of arteries and veins, CRAE, CRVE and AVR in zone B.
+    uncertainty : bool
+        Keep the class probabilities of the model, which say how sure each thickness is; of a
+        large volume they need much memory.
+    progress : callable, optional
+        Called with a `Progress` before each step.
+    cancel : CancelToken, optional
+        Stops the work before the next step.
+
+    Returns
+    -------
+    Measurements
+        Tables, and the values behind them.
+
+    Raises
+    ------
+    RetinaSegError
+        If the mask is empty or does not fit the image, or something can't be read.
+    Cancelled
+        If `cancel` was used.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> found = rs.measure("scan.png", "scan_mask.png", scheme="oct-layers")
+    >>> found.thickness.unit, found.tables[0].name
+    ('px', 'thickness')
+    """
+    eye = None if laterality is None else member(Laterality, laterality, "laterality", MeasureError)
+    options = MeasureOptions(spacing, eye, fovea, disc, uncertainty)
+    job = iter_measure(as_image(image), mask, options, model=model, scheme=scheme, token=cancel)
+    return finish(job, progress)
+
+
+def iter_measure(
+    image: RetinaImage,
+    mask: MaskLike | None,
+    options: MeasureOptions,
+    *,
+    model: ModelLike | None = None,
+    scheme: LabelScheme | str | None = None,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, Measurements]:
+    """Measure an image step by step; see `measure`."""
+    token = token or CancelToken()
+    token.raise_if_cancelled()
+    origins = {"laterality from": "file" if image.laterality is not Laterality.UNKNOWN else ""}
+    if options.spacing is not None:
+        image = with_stated_spacing(image, options.spacing)
+    if options.laterality is not None:
+        image = replace(image, laterality=options.laterality)
+        origins["laterality from"] = "user"
+    if mask is None:
+        folder = default_model(image.modality) if model is None else load_model(model)
+        mask = yield from iter_segment(
+            image, folder, probabilities=options.uncertainty, token=token
+        )
+    annotation, scheme = _as_annotation(mask, image, scheme)
+    yield Progress(0, 1, "Measuring")
+    token.raise_if_cancelled()
+    _check_fit(annotation, image)
+    found = Measurements(image, annotation, scheme, ())
+    rows = provenance_of(image, annotation, origins)
+    if scheme.surfaces:
+        found = replace(found, **measure_layers(image, annotation, scheme, options.fovea))
+    elif vessel_values(scheme):
+        job = iter_measure_photographs(
+            image, annotation, scheme, fovea=options.fovea, disc=options.disc, token=token
+        )
+        found = replace(found, **(yield from job))
+    else:
+        found = replace(found, **measure_other(image, annotation, scheme))
+    return replace(found, tables=_with_provenance(found.tables, image, found.fovea, rows))
+
+
+def _with_provenance(
+    tables: tuple[Table, ...], image: RetinaImage, fovea: Fovea | None, origins: dict[str, Value]
+) -> tuple[Table, ...]:
+    """Put the image before, and where the numbers came from after, the columns of each table."""
+    origins = dict(origins)
+    if fovea is not None:
+        origins |= {
+            "fovea slice [px]": fovea.slice,
+            "fovea column [px]": fovea.column,
+            "fovea from": "; ".join((fovea.origin, *fovea.doubts)),
+        }
+    return tuple(
+        Table.from_rows(
+            table.name, ({"image": image.name} | row | origins for row in table.as_rows())
+        )
+        for table in tables
+    )
+
+
+def _as_annotation(
+    mask: MaskLike, image: RetinaImage, scheme: LabelScheme | str | None
+) -> tuple[Annotation, LabelScheme]:
+    """Return a mask with its scheme, which it states, the caller states, or is plain."""
+    known = None if scheme is None else find_scheme(scheme)
+    if isinstance(mask, Segmentation):
+        return mask, mask.scheme
+    if isinstance(mask, (str, Path)):
+        stated = read_mask(Path(mask))
+        values, own = stated if stated is not None else (read_class_values(Path(mask)), None)
+        known = known or own
+    elif isinstance(mask, Annotation):
+        values = mask.labels
+    else:
+        values = np.asarray(mask)
+    if known is None and image.modality is Modality.FUNDUS and _is_binary(values):
+        known = FUNDUS_VESSELS
+    if known is None:
+        raise MeasureError(
+            "It is not known what the values of the mask mean: state its label scheme, such as"
+            " 'oct-layers' or 'fundus-vessels'."
+        )
+    if isinstance(mask, Annotation):
+        return mask, known
+    return _from_values(values, known), known
+
+
+def _is_binary(values: npt.NDArray[Any]) -> bool:
+    return values.dtype == bool or bool(np.isin(values, (0, 1, IGNORE)).all())
+
+
+def _from_values(values: npt.NDArray[Any], scheme: LabelScheme) -> Annotation:
+    if values.dtype.kind not in "bui" or values.ndim not in (2, 3):
+        raise MeasureError(
+            "A mask holds whole numbers, (rows, columns) or (slices, rows, columns): received"
+            f" {values.dtype} {values.shape}."
+        )
+    if len(scheme) == 2 and set(np.unique(values)) == {0, IGNORE}:
+        values = values > 0  # black and white, as other programs draw two classes
+    wrong = (values < 0) | ((values >= len(scheme)) & (values != IGNORE))
+    if wrong.any():
+        raise MeasureError(
+            f"The mask holds the value {values[wrong][0]}, which '{scheme.name}' does not have:"
+            " choose the scheme that it was drawn with."
+        )
+    labels = values.astype(np.uint8)
+    ignore = labels == IGNORE
+    return Annotation(np.where(ignore, 0, labels).astype(np.uint8), ignore=ignore)
+
+
+def _check_fit(mask: Annotation, image: RetinaImage) -> None:
+    expected = (image.n_slices, *image.grid) if image.is_volume else image.grid
+    if mask.labels.shape != expected:
+        sizes = [" × ".join(map(str, shape)) for shape in (mask.labels.shape, expected)]
+        raise MeasureError(
+            f"The mask is {sizes[0]} px, but the image is {sizes[1]} px: choose the mask that was"
+            " drawn on this image."
+        )
