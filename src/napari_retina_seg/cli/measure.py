@@ -22,6 +22,7 @@ from napari_retina_seg.cli.batch import (
     work_through,
 )
 from napari_retina_seg.cli.console import Bar, UsageError, echo, start_engine
+from napari_retina_seg.cli.data_options import named_scheme
 from napari_retina_seg.cli.inputs import check_folder, expand
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import CancelToken
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_retina_seg.measurement.tables import Table
     from napari_retina_seg.models.registry import ModelFolder
     from napari_retina_seg.types.image import RetinaImage
+    from napari_retina_seg.types.labels import LabelScheme
     from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _MASKS = ("_mask.png", "_mask.tif", "_mask.tiff", ".png", ".tif", ".tiff")
@@ -48,7 +50,7 @@ class _Request:
     """What holds for all files of a run."""
 
     masks: Path | None
-    scheme: str | None
+    scheme: LabelScheme | None
     model: ModelFolder | None
     kind: ImageKind | None
     options: MeasureOptions
@@ -77,7 +79,9 @@ def measure_command(
     scheme: Annotated[
         str | None,
         typer.Option(
-            help="What the values of the masks mean, if they do not state it: e.g. oct-layers."
+            help="What the values of the masks mean, if they do not state it: e.g. oct-layers, or a"
+            " file of classes.",
+            metavar="NAME|FILE",
         ),
     ] = None,
     model: ModelName = None,
@@ -130,7 +134,8 @@ def measure_command(
     )
     inputs = expand(files)
     chosen = choose_model(model) if model else None
-    request = _Request(masks, scheme, chosen, modality, options)
+    classes = None if scheme is None else named_scheme(scheme)
+    request = _Request(masks, classes, chosen, modality, options)
     images = inputs.group()
     work = partial(_measure_file, request)
     if not work_through(ctx, inputs, images, work, partial(_write, out)):

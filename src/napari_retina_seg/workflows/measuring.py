@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.io.masks import read_class_values, read_mask
+from napari_retina_seg.io.schemes import find_scheme
 from napari_retina_seg.measurement.etdrs import Etdrs
 from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.tables import Table, Value
@@ -23,7 +24,7 @@ from napari_retina_seg.models.registry import ModelLike, default_model, load_mod
 from napari_retina_seg.types.annotation import IGNORE, Annotation
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage, Spacing
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelScheme, find_scheme
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelScheme
 from napari_retina_seg.types.pixel_size import with_stated_spacing
 from napari_retina_seg.types.progress import (
     CancelToken,
