@@ -1,5 +1,6 @@
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ _TRY = tuple(set(hypothesis.Phase) - {hypothesis.Phase.shrink, hypothesis.Phase.
 hypothesis.settings.register_profile(
     "mutation", hypothesis.settings.get_profile("project"), phases=_TRY
 )
+
+# Thousands of rows and files are flushed to the disk, which is waited for: memory is a quicker one.
+_MEMORY, _ENOUGH = Path("/dev/shm"), 4 * 2**30  # noqa: S108
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

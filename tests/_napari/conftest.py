@@ -2,9 +2,9 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def cheap_viewers() -> Iterator[None]:
 
     Plugins are looked for once, and napari's settings written nowhere. With a layer that is removed
     napari collects only what was made lately (test_stress.py has the real thing), and it looks only
-    once at the signature of a method that is connected.
+    once at the signature of a function that is connected.
     """
     plugins = list(PluginManifest.discover())
     with pytest.MonkeyPatch.context() as patch:
@@ -68,17 +68,31 @@ def cheap_viewers() -> Iterator[None]:
 
 
 _looks_at_signature = EventEmitter._check_signature
-_SIGNATURES: WeakKeyDictionary[FunctionType, bool] = WeakKeyDictionary()
+_SIGNATURES: dict[object, bool] = {}
 
 
 def _takes_event(callback: Callable[..., object]) -> bool:
     """Tell whether a callback takes the event, as napari finds it out."""
-    function = getattr(callback, "__func__", None)
-    if not isinstance(function, FunctionType):
+    kind = _kind_of(callback)
+    if kind is None:
         return _looks_at_signature(callback)
-    if function not in _SIGNATURES:
-        _SIGNATURES[function] = _looks_at_signature(callback)
-    return _SIGNATURES[function]
+    if kind not in _SIGNATURES:
+        _SIGNATURES[kind] = _looks_at_signature(callback)
+    return _SIGNATURES[kind]
+
+
+def _kind_of(callback: Callable[..., object]) -> object | None:
+    """Return what decides on a callback's signature; None where that is not known."""
+    if isinstance(callback, partial):
+        inner = _kind_of(callback.func)
+        given = (len(callback.args), *sorted(callback.keywords))
+        return None if inner is None else (partial, inner, given)
+    if isinstance(callback, EventEmitter):
+        return type(callback)
+    function = getattr(callback, "__func__", callback)
+    if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
+        return None
+    return function.__code__, function is callback, len(function.__defaults__ or ())
 
 
 @pytest.fixture(scope="session")
