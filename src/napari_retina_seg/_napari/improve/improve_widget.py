@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import napari
-from qtpy.QtWidgets import QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QFormLayout, QMessageBox, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.dock import Dock
@@ -34,7 +34,14 @@ from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.project_row import ProjectPicker, ProjectRef
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.tasks import SerialTaskQueue
-from napari_retina_seg._napari.widgets import CollapsibleSection, StatusLine, large, stack, text
+from napari_retina_seg._napari.widgets import (
+    CollapsibleSection,
+    StatusLine,
+    add_row,
+    large,
+    stack,
+    text,
+)
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import CancelToken
@@ -185,12 +192,14 @@ class ImproveWidget(Dock):
             "Settings of the training", self._settings, remembered.IMPROVE_SETTINGS_OPEN, False
         )
         settings.addWidget(self.recipe)
+        self._asking = QWidget()
+        add_row(QFormLayout(self._asking), "Patients", self.patients)
         self._running = QWidget()
         buttons = stack(self.pause_button, self.finish_button, horizontal=True)
         self._running.setLayout(stack(self.progress, buttons))
         self.lay_out(
             *(self.button, self._running, self.status, self.snapshot, self.result, self.curves),
-            *(self.project, self.patients, details, self.estimate_button, self.time_needed),
+            *(self.project, self._asking, details, self.estimate_button, self.time_needed),
             *(settings, self.back_button),
         )
 
@@ -256,6 +265,7 @@ class ImproveWidget(Dock):
             self.runs.start(where.author, options)
         except RetinaSegError as error:
             self._fail(str(error))
+        self._refresh()
 
     def _look(self) -> None:
         """Look what there is to learn from, unless a run uses it already."""
@@ -384,7 +394,7 @@ class ImproveWidget(Dock):
         self.button.setToolTip(qt_text(reason) or _ABOUT)
         for choice in (self.project, self.patients, self.recipe):
             choice.setEnabled(not running)
-        self.patients.setVisible(self.patients.asks and not running)
+        self._asking.setVisible(self.patients.asks and not running)
         can_go_back = self._preview is not None and self._preview.can_roll_back
         self.back_button.setEnabled(can_go_back and not running)
         self.back_button.setToolTip(_BACK if can_go_back else _NO_WAY_BACK)

@@ -164,7 +164,7 @@ def describe_preview(found: TrainingPreview | None, reason: str) -> tuple[str, .
     if found is None:
         return (reason,) if reason else ()
     model = (f"The model in use is '{found.model}'.",) if found.model else ()
-    return (*model, *found.sentences, *((found.problem,) if found.problem else ()))
+    return (*model, *found.sentences, *((reason,) if reason else ()))
 
 
 def roll_back_of(where: ProjectRef) -> ModelFolder:
