@@ -120,7 +120,8 @@ def improve_command(
     ):
         chosen = choose_model(model) if model else current_model(project)
         planning = iter_plan(project, chosen, rule=rule, changes=changes, token=token)
-        plan = bar.walk(log.iter_logged(planning), "Reading the masks")
+        reading = "Reading the masks"
+        plan = bar.walk(log.iter_logged(planning, reading), reading)
         if promote:
             check_promotable(project, plan)
         bar.finish()

@@ -159,8 +159,10 @@ class ImprovementLog:
         """Return whether somebody asked to stop training and keep the best; see `finish_early`."""
         return self._enough.exists()
 
-    def iter_logged(self, job: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
-        """Run a job, and log its newest step."""
+    def iter_logged(
+        self, job: Generator[Progress, None, T], called: str = ""
+    ) -> Generator[Progress, None, T]:
+        """Run a job, and log its newest step, with what the job is called."""
         while True:
             try:
                 step = next(job)
@@ -168,7 +170,8 @@ class ImprovementLog:
                 return end.value  # type: ignore[no-any-return]
             if time.monotonic() - self._written > _SECONDS:
                 self._written = time.monotonic()
-                self._write_step(Step(done=step.done, total=step.total, message=step.message))
+                message = ": ".join(filter(None, (called, step.message)))
+                self._write_step(Step(done=step.done, total=step.total, message=message))
             yield step
 
     def _write_step(self, step: Step) -> None:
