@@ -23,7 +23,6 @@ from napari_retina_seg.project.values import UsedModel
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError, ModelError, ProjectError
-from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 from napari_retina_seg.workflows.corrected_images import Seen
@@ -332,9 +331,31 @@ def test_too_little_is_said_in_a_sentence(run, tmp_path, fundus_model, oct_model
         assert len(result.stderr.splitlines()) <= 2
 
 
+def test_a_parent_that_is_altered_or_missing_is_said_before_the_training(
+    run, study, fundus_model, tmp_path
+):
+    altered = tmp_path / "altered"
+    shutil.copytree(fundus_model.path, altered)
+    with (altered / "model.weights.h5").open("ab") as file:
+        file.write(b"more")
+    used = UsedModel("gone", "models/gone", "0" * 64)
+    result = run("project", "improve", study, "--model", altered, ALONE)
+    assert "cut short or altered" in result.stderr
+    with Project(study, author="Ann") as project:
+        project.use_model(used, used, "")
+    missing = run("project", "improve", study, ALONE)
+    for one in (result, missing):
+        assert one.exit_code == 1
+        assert len(one.stderr.splitlines()) <= 2
+    assert "gone" in missing.stderr
+    assert not list((study / "improvements").glob("*/"))
+
+
 def test_scans_among_photographs_and_unreadable_files_are_left_out(study, fundus_model):
     with Project(study, author="Ann") as project:
-        project.set_modality([1], Modality.OCT)
+        project.set_modality([1], "oct")
+        with pytest.raises(ProjectError, match="There is no modality 'octs'"):
+            project.set_modality([1], "octs")
         project.image(2).path.write_bytes(b"cut")
         rule = PatientRule(each_image=True)
         plan = finish(iter_plan(project, fundus_model, rule=rule))

@@ -130,6 +130,7 @@ def improve_command(
             bar.say(sentence)
             log.add(Note(note=sentence))
         bar.begin("Starting TensorFlow")
+        log.begin_part("Starting TensorFlow")
         start_engine()
         images = _reference_images(reference or [], chosen.spec, bar, token)
         place = out or improvement_folder(project.folder, plan)

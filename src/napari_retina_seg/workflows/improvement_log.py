@@ -174,6 +174,10 @@ class ImprovementLog:
                 self._write_step(Step(done=step.done, total=step.total, message=message))
             yield step
 
+    def begin_part(self, called: str) -> None:
+        """Log that something is done of which no steps are known."""
+        self._write_step(Step(done=0, total=1, message=called))
+
     def _write_step(self, step: Step) -> None:
         draft = self._step.with_suffix(".step-draft")
         with contextlib.suppress(OSError):
