@@ -16,7 +16,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QWidget
 
-PATIENCE = 300  # s
+PATIENCE = 900  # s
 SIZE = 1366, 740
 LEFT = Qt.MouseButton.LeftButton
 Place = tuple[float, float]  # row and column of the image
@@ -150,12 +150,13 @@ class WindowDriver:
         return QPoint(round(middle.x() + column), round(middle.y() + row))
 
 
-def wait_until(what: Callable[[], bool], words: str) -> None:
-    """Let the window work until something is so."""
+def wait_until(what: Callable[[], bool], words: str, status: Any = None) -> None:
+    """Let the window work until something is so; say what a status line shows if it is not."""
     end = time.monotonic() + PATIENCE
     while not what():
         if time.monotonic() > end:
-            raise TimeoutError(f"Waited {PATIENCE} s for {words}.")
+            shown = "" if status is None else f" The dock says: {status.text()}"
+            raise TimeoutError(f"Waited {PATIENCE} s for {words}.{shown}")
         settle(50)
 
 

@@ -32,6 +32,7 @@ ILM, RNFL_GCL, ONL_EZ, EZ_RPE, RPE_BM = 0, 1, 5, 6, 7  # boundaries
 STRAND = {0: (240, 360), 2: (400, 500)}  # columns in which something bright lies on the retina
 SHADOW = {1: (330, 450)}  # columns in which the deep layers are dark
 BLURRED = 3
+IMPROVING = {"training.epochs": 2, "training.steps_per_epoch": 4, "training.batch": 2}
 DONE = {
     State.CORRECTED: 1,
     State.ACCEPTED: 6,
@@ -59,6 +60,7 @@ def main() -> None:
     job.export(training)
     job.begin(fresh, "Eve", scans)
     job.bring_in(training)
+    job.improve(study, "Ann")
     job.viewer.close()
     check(fresh, {State.UNREVIEWED: 1, State.CORRECTED: 9})
     train(training)
@@ -216,7 +218,9 @@ class Job(WindowDriver):
         self.pick(exchange.exporting.subjects.choice, "Each image is its own patient")
         self.type(exchange.exporting.out.edit, str(folder))
         self.click(exchange.button)
-        wait_until(lambda: "9 masks exported" in exchange.status.text(), "the export")
+        wait_until(
+            lambda: "9 masks exported" in exchange.status.text(), "the export", exchange.status
+        )
         self.picture("export")
 
     def bring_in(self, folder: Path) -> None:
@@ -225,11 +229,36 @@ class Job(WindowDriver):
         exchange.tabs.setCurrentWidget(exchange.importing)
         self.type(exchange.importing.source.edit, str(folder))
         self.click(exchange.button)
-        wait_until(lambda: "9 masks imported" in exchange.status.text(), "the import")
+        wait_until(
+            lambda: "9 masks imported" in exchange.status.text(), "the import", exchange.status
+        )
         self.open_dock("Review")
         self.double_click(self.review.queue.table, 0)
         self.wait_for_image("eye01")
         self.picture("import")
+
+    def improve(self, folder: Path, author: str) -> None:
+        """Train the model further, for a few steps only, and look at what it gained."""
+        self.viewer.layers.clear()
+        dock = self.open_dock("Improve")
+        dock.project.author.setText(author)
+        dock.project.choose(folder)
+        wait_until(lambda: dock.patients.asks, "the corrected masks to be looked at", dock.notes)
+        self.pick(dock.patients.choice, "Each image is its own patient")
+        wait_until(dock.estimate_button.isEnabled, "what there is to learn from", dock.notes)
+        for key, value in IMPROVING.items():
+            dock.recipe.field(key).value = value
+        self.click(dock.estimate_button)
+        wait_until(lambda: "It takes about" in dock.time_needed.text(), "time", dock.time_needed)
+        self.picture("improve")
+        self.click(dock.button)
+        wait_until(dock.snapshot.isVisible, "the first epoch", dock.status)
+        wait_until(lambda: "Model 2" in dock.status.text(), "the first model", dock.status)
+        self.picture("improve_running")
+        wait_until(lambda: dock.result.images.rowCount() > 0, "the proof", dock.status)
+        self.double_click(dock.result.images, 0)
+        wait_until(dock.result.clear_button.isVisible, "both masks", dock.status)
+        self.picture("improve_proof")
 
     # What comes again and again
 
