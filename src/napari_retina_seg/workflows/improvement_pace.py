@@ -70,6 +70,7 @@ class Pace:
     ) -> Generator[Progress, None, T]:
         """Run a part that takes `whole` steps, and say how much of all is done and left."""
         before, first = self.done, None
+        yield Progress(round(before), round(self.total), f"{called}: preparing")
         while True:
             try:
                 step = next(job)
