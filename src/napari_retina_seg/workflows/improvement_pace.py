@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from napari_retina_seg.imaging.preprocess import FundusPreprocessing
@@ -36,7 +36,7 @@ class Pace:
     done: float = 0
     epochs: int = 0
     _worked: float = 0
-    _started: float = field(default_factory=time.monotonic)
+    _started: float | None = None  # after the first step, which compiles the network
 
     def __post_init__(self) -> None:
         self.epochs = self.epochs or self.plan.recipe.training.epochs
@@ -86,6 +86,8 @@ class Pace:
             )
 
     def _left(self) -> str:
+        if self._started is None:
+            self._started, self._worked = time.monotonic(), 0
         seconds = time.monotonic() - self._started
         if seconds < _LEAST or self._worked < 1:
             return ""
