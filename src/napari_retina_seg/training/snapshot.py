@@ -188,8 +188,8 @@ def _truth(sample: Sample, classes: int) -> npt.NDArray[Any]:
 
 
 def _visible(tensor: Array) -> npt.NDArray[np.uint8]:
-    """Stretch an input of the network to what a screen shows."""
-    values = np.asarray(tensor[..., :3] if tensor.shape[-1] >= 3 else tensor[..., :1], np.float32)
+    """Return an input of the network in grey, on which the colours of masks are seen."""
+    values = tensor.mean(axis=-1)
     low, high = np.percentile(values, [0.5, 99.5])
-    shown = np.clip((values - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:2], 3)))
+    grey = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1)
+    return np.repeat((grey * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
