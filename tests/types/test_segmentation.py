@@ -34,3 +34,15 @@ def test_where_nothing_was_drawn_doubt_is_largest() -> None:
     assert nothing.mean_uncertainty() == 1
     labels = np.ones_like(nothing.labels)
     assert replace(nothing, labels=labels).mean_uncertainty() < 0.01
+
+
+def test_columns_that_were_guessed_are_told_from_pixels_without_data() -> None:
+    result = drawn(np.pad(np.ones((20, 100)), ((40, 40), (0, 0))))
+    ignore = np.zeros(result.labels.shape, bool)
+    ignore[:, 90:] = True  # no data
+    labels = np.where(ignore, 0, result.labels).astype(np.uint8)
+    ignore[40:60, 30:48] = True  # layers that were guessed
+    message = replace(result, labels=labels, ignore=ignore).message
+    assert message.startswith("10% of the pixels hold no data and are left out. In 20.0% of the")
+    assert "Check them." in message
+    assert "guess" not in replace(result, labels=labels, ignore=ignore & (labels == 0)).message

@@ -47,14 +47,10 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
             "Boundaries need probabilities of shape (classes, rows, columns):"
             f" received {probabilities.shape}."
         )
-    band = _retina_rows(probabilities[0])
-    seen = np.ascontiguousarray(probabilities[:, band], np.float32)
-    log = np.log(np.maximum(seen, np.float32(np.exp(_SHARPEST))))
-    classes, rows, columns = log.shape
+    ratio, first = log_ratios(probabilities)
+    classes, rows, columns = ratio.shape
     # change[k, r]: gain of ending class k-1 and beginning class k at row r
     change = np.empty((classes, rows + 1, columns), np.float32)
-    ratio = np.empty_like(log)
-    np.subtract(log, np.roll(log, -1, axis=0), out=ratio)
     change[:, 0] = 0
     # Row by row: NumPy's own accumulation down the rows takes five times as long.
     for row in range(rows):
@@ -67,7 +63,27 @@ def decode(probabilities: npt.NDArray[Any]) -> Heights:
             np.maximum(best[k, row], best[k - 1, row + 1], out=best[k, row + 1])
         best[k] += change[k]
     heights = _between_rows(_trace_back(best), ratio)
-    return np.maximum.accumulate(heights, axis=0) + np.float32(band.start)
+    return np.maximum.accumulate(heights, axis=0) + np.float32(first)
+
+
+def log_ratios(probabilities: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], int]:
+    """Return how much more probable each class is than the one below it, and the first row.
+
+    Parameters
+    ----------
+    probabilities : array
+        ``(classes, rows, columns)``; class 0 lies above the first and below the last boundary.
+
+    Returns
+    -------
+    tuple of array and int
+        Difference of the logarithms, ``(classes, rows, columns)`` float32, of those rows in which
+        there may be layers, and the first of them.
+    """
+    band = _retina_rows(probabilities[0])
+    seen = np.ascontiguousarray(probabilities[:, band], np.float32)
+    log = np.log(np.maximum(seen, np.float32(np.exp(_SHARPEST))))
+    return log - np.roll(log, -1, axis=0), band.start
 
 
 def drawn_columns(background: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

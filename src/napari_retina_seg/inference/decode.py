@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging import surfaces
+from napari_retina_seg.imaging.continuity import make_continuous
 from napari_retina_seg.imaging.preprocess import Geometry
 from napari_retina_seg.models.spec import (
     ModelSpec,
@@ -14,13 +15,16 @@ from napari_retina_seg.models.spec import (
 )
 from napari_retina_seg.types.annotation import Annotation
 
+Mask = npt.NDArray[np.bool_]
+
 
 def decode(
     output: npt.NDArray[np.float32], geometry: Geometry, spec: ModelSpec, *, probabilities: bool
 ) -> Annotation:
     """Turn ``(*working, outputs)`` probabilities into a mask on the image's grid.
 
-    Pixels without data are background, and columns without any data have no boundaries.
+    Pixels without data are background, and columns without any data have no boundaries. Layers
+    that were drawn through columns which showed something else, or nothing, are ignored there.
     """
     result = _decode(output, geometry, spec, probabilities)
     if geometry.valid is None:
@@ -29,7 +33,8 @@ def decode(
     boundaries = result.boundaries
     if boundaries is not None:
         boundaries = np.where(geometry.valid.any(axis=0), boundaries, np.float32(np.nan))
-    return Annotation(labels, boundaries, ~geometry.valid, result.probabilities)
+    ignore = ~geometry.valid if result.ignore is None else ~geometry.valid | result.ignore
+    return Annotation(labels, boundaries, ignore, result.probabilities)
 
 
 def _decode(
@@ -40,12 +45,13 @@ def _decode(
         planes = np.concatenate([1 - planes, planes])
     after = spec.postprocessing
     if isinstance(after, SurfacePostprocessing):
-        boundaries, drawn = _surfaces(planes, geometry, after)
+        boundaries, drawn, doubtful = _surfaces(planes, geometry, after)
         labels = surfaces.to_labels(boundaries, geometry.grid[0])
         labels[:, ~drawn] = 0
         boundaries[:, ~drawn] = np.nan
         kept = _restore(planes, geometry).astype(np.float16) if probabilities else None
-        return Annotation(labels, boundaries, probabilities=kept)
+        left_open = (labels > 0) & doubtful if doubtful.any() else None
+        return Annotation(labels, boundaries, left_open, kept)
     restored = _restore(planes, geometry) if probabilities else None
     kept = None if restored is None else restored.astype(np.float16)
     if isinstance(after, ThresholdPostprocessing):
@@ -64,12 +70,15 @@ def _restore(planes: npt.NDArray[np.float32], geometry: Geometry) -> npt.NDArray
 
 def _surfaces(
     planes: npt.NDArray[np.float32], geometry: Geometry, after: SurfacePostprocessing
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Return heights on the image's grid, and in which of its columns there are layers."""
+) -> tuple[npt.NDArray[np.float32], Mask, Mask]:
+    """Return heights on the image's grid, and in which of its columns are layers, and in doubt."""
     heights, drawn = surfaces.decode(planes), surfaces.drawn_columns(planes[0])
+    whole = make_continuous(planes, heights, drawn)
+    heights, drawn = whole.heights, whole.drawn
     if drawn.any() and not drawn.all():  # what is no layer must not bend those beside it
         heights = heights[:, surfaces.nearest_column(drawn)]
     heights = surfaces.smooth(heights, after.smoothing)
     on_grid = surfaces.resample(heights, from_grid=geometry.working, to_grid=geometry.grid)
     columns = (2 * np.arange(geometry.grid[1]) + 1) * len(drawn) // (2 * geometry.grid[1])
-    return surfaces.connect(on_grid, geometry.grid[0]), drawn[columns]
+    on_grid = surfaces.connect(on_grid, geometry.grid[0])
+    return on_grid, drawn[columns], whole.doubtful[columns]

@@ -123,9 +123,8 @@ class Segmentation(Annotation):
     def _gaps(self) -> str:
         if not self.labels.any():
             return "Nothing was found: check that the image is of the kind the model is for."
-        return " ".join(
-            sentence for sentence in (self._skipped_slices(), self._ignored_share()) if sentence
-        )
+        sentences = self._skipped_slices(), self._ignored_share(), self._guessed_share()
+        return " ".join(sentence for sentence in sentences if sentence)
 
     def _skipped_slices(self) -> str:
         if not self.skipped:
@@ -141,9 +140,24 @@ class Segmentation(Annotation):
         """Return a sentence on pixels without data in the segmented slices, if there are many."""
         if self.ignore is None:
             return ""
-        seen = np.delete(self.ignore, self.skipped, axis=0) if self.is_volume else self.ignore
+        seen = self.ignore & (self.labels == 0)
+        seen = np.delete(seen, self.skipped, axis=0) if self.is_volume else seen
         share = float(seen.mean())
         return f"{share:.0%} of the pixels hold no data and are left out." if share > _MUCH else ""
+
+    def _guessed_share(self) -> str:
+        """Return a sentence on columns in which layers were drawn though they are to be ignored."""
+        if self.ignore is None:
+            return ""
+        guessed = (self.ignore & (self.labels > 0)).any(axis=-2)
+        if not guessed.any():
+            return ""
+        columns = int((self.labels > 0).any(axis=-2).sum())
+        share = guessed.sum() / columns
+        return (
+            f"In {share:.1%} of the columns the layers are a guess and left open (ignored): there"
+            " the model showed none, or boundaries that leap. Check them."
+        )
 
     def uncertainty(self) -> npt.NDArray[np.float32]:
         """Return the entropy of the class probabilities over its largest value, 0 … 1.
