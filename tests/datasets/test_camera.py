@@ -16,14 +16,14 @@ from napari_retina_seg.training.samples import prepare_sample
 from napari_retina_seg.types.image import Modality
 
 EACH = [
-    {"mixing": 1},
-    {"grey": 1},
-    {"gamma": 0.3},
+    {"mixed_colors": 1},
+    {"without_colors": 1},
+    {"tone": 0.3},
     {"light": 0.5},
     {"haze": 0.6},
     {"resolution": 2},
-    {"blur": 1.5},
-    {"noise": 0.02},
+    {"defocus": 1.5},
+    {"sensor_noise": 0.02},
     {"jpeg": 1},
 ]
 

@@ -23,11 +23,11 @@ class Camera(BaseModel):
     ----------
     chance : float
         That a crop is taken again at all.
-    mixing : float
+    mixed_colors : float
         Chance that each channel becomes a random mixture of all three.
-    grey : float
+    without_colors : float
         Chance of one mixture for all channels, as of a photograph without colours.
-    gamma : float
+    tone : float
         Standard deviation of the log of each channel's exponent.
     light : float
         Standard deviation of the log of a smooth field by which the light differs.
@@ -35,9 +35,9 @@ class Camera(BaseModel):
         Largest share of the contrast that stray light takes, more in some parts than in others.
     resolution : float
         Largest factor by which the sensor's pixels are larger than the network's, in half.
-    blur : float
+    defocus : float
         Largest standard deviation of the blur, px of the sensor, in half.
-    noise : float
+    sensor_noise : float
         Largest standard deviation of noise, of the brightness range, in the sensor's pixels.
     jpeg : float
         Chance of compression, by a random quality.
@@ -50,14 +50,14 @@ class Camera(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     chance: Chance = 1
-    mixing: Chance = 0
-    grey: Chance = 0
-    gamma: NonNegativeFloat = 0
+    mixed_colors: Chance = 0
+    without_colors: Chance = 0
+    tone: NonNegativeFloat = 0
     light: NonNegativeFloat = 0
     haze: Annotated[float, Field(ge=0, lt=1)] = 0
     resolution: Annotated[float, Field(ge=1)] = 1
-    blur: NonNegativeFloat = 0
-    noise: NonNegativeFloat = 0
+    defocus: NonNegativeFloat = 0
+    sensor_noise: NonNegativeFloat = 0
     jpeg: Chance = 0
     cut: Chance = 0
     margin: NonNegativeInt = 64
@@ -87,8 +87,8 @@ def take_again(
     if rng.random() >= how.chance:
         return colors, inside
     seen = np.clip(colors, 0, 1, dtype=np.float32)
-    if how.gamma:
-        exponents = np.exp(rng.normal(0, how.gamma, 3))
+    if how.tone:
+        exponents = np.exp(rng.normal(0, how.tone, 3))
         channels = zip(cv2.split(seen), exponents, strict=True)
         seen = cv2.merge([cv2.pow(channel, exponent) for channel, exponent in channels])
     seen = _mix(seen, how, rng)
@@ -106,9 +106,9 @@ def take_again(
 
 
 def _mix(colors: Array, how: Camera, rng: np.random.Generator) -> Array:
-    if rng.random() < how.grey:
+    if rng.random() < how.without_colors:
         mix = np.repeat(rng.dirichlet(np.ones(3))[:, np.newaxis], 3, axis=1)
-    elif rng.random() < how.mixing:
+    elif rng.random() < how.mixed_colors:
         share = rng.random()
         mix = (1 - share) * np.eye(3) + share * rng.dirichlet(np.ones(3), 3).T
     else:
@@ -147,10 +147,10 @@ def _record(seen: Array, how: Camera, rng: np.random.Generator) -> Array:
     if factor > 1:
         size = round(columns / factor), round(rows / factor)
         seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
-    if how.blur and rng.random() < 0.5:
-        seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.2, max(0.25, how.blur)))
-    if how.noise:
-        amount = np.float32(how.noise * rng.random() ** 2)
+    if how.defocus and rng.random() < 0.5:
+        seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.2, max(0.25, how.defocus)))
+    if how.sensor_noise:
+        amount = np.float32(how.sensor_noise * rng.random() ** 2)
         seen = seen + amount * rng.standard_normal(seen.shape, np.float32)
     levels = (255 * np.clip(seen, 0, 1)).astype(np.uint8)
     if rng.random() < how.jpeg:
