@@ -71,7 +71,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="folder of runs that are not in the package")
     parser.add_argument("--only", nargs="*", help="evaluate these models; keep the others' figures")
     arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    results = {name: result for name, result in known.items() if name not in FORMER_NAMES}
     for model in find_models(arguments.runs):
         if arguments.only is None or model.name in arguments.only:
             results[model.name] = figures_of(model, arguments.data)

@@ -1,6 +1,6 @@
 """Choose how much of its parent a trained vessel model keeps, and its threshold, by validation.
 
-    python benchmarks/choose_vessels.py RUN --data ../shared/data --out FOLDER --name NAME
+    python benchmarks/choose_vessels.py RUN --data ../shared/data --out FOLDER
 
 Weights that learnt from many cameras draw those that they knew a little worse; a mean with the
 weights that the training of all parts began with keeps both (Wortsman et al. 2022, WiSE-FT). Shares
@@ -26,6 +26,7 @@ from cameras import simulated, validation_images
 from napari_retina_seg.imaging.preprocess import prepare_plane
 from napari_retina_seg.inference.predictor import Predictor, load_network, load_predictor
 from napari_retina_seg.models.packaging import halve_weights, write_model
+from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder, load_model, open_model
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.types.image import Spacing
@@ -46,8 +47,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--name", required=True)
+    parser.add_argument("--name", default="resunet-chasedb1-hrf-idrid")
     parser.add_argument("--parent", default="fundus-vessels")
+    parser.add_argument("--recipe", type=Path, default=Path("fundus-vessels-stage5"))
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     parent, trained = load_model(arguments.parent), open_model(RunFolder(arguments.run).model)
@@ -68,11 +70,23 @@ def main() -> None:
         for row in rows:
             print(row, "<- chosen" if row is best else "")
         chosen = models[best["share"]]
-        spec = chosen.spec.model_dump(mode="json", exclude={"weights_sha256"})
+        spec = described(chosen, parent, Recipe.read(arguments.recipe))
         spec["postprocessing"]["threshold"] = best["threshold"]
-        write_model(arguments.out, chosen.weights.read_bytes(), spec | {"name": arguments.name})
+        write_model(arguments.out, chosen.weights.read_bytes(), spec)
     if arguments.tables:
         RESULTS.write_text(json.dumps({"chosen": best, "rows": rows}, indent=1) + "\n")
+
+
+def described(model: ModelFolder, parent: ModelFolder, recipe: Recipe) -> dict[str, Any]:
+    """Return a model's spec with the recipe's card, and what its parent's says today."""
+    spec = model.spec.model_dump(mode="json", exclude={"weights_sha256"})
+    today = {"training_data": parent.spec.training_data, "licence": parent.spec.licence}
+    for ancestor in spec["ancestors"]:
+        if ancestor["weights_sha256"] == parent.spec.weights_sha256:
+            ancestor.update(today)
+        else:
+            ancestor["licence"] = recipe.card.licence
+    return spec | recipe.card.model_dump(mode="json")
 
 
 def mix(
