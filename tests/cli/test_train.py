@@ -184,3 +184,21 @@ def test_the_keys_of_a_recipe_are_described(run, monkeypatch):
 def test_without_data_or_folder_nothing_begins(run, tmp_path):
     assert "needs --data" in run("train", "unet-drive", "--out", tmp_path / "run").stderr
     assert "needs --out" in run("train", "unet-drive", "--data", tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "fundus-vessels", "--data", "."),
+        ("segment", "scan.png"),
+        ("train", "unet-drive", "--data", ".", "--out", "run"),
+    ],
+)
+def test_commands_say_so_before_they_begin(run, tmp_path, monkeypatch, command) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_png(tmp_path / "scan.png", phantom_bscan(0, 96, 96).image.pixels)
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "Keras has no backend 'theano'" in result.stderr
+    assert not (tmp_path / "run").exists()

@@ -172,19 +172,22 @@ def interruptible() -> Iterator[CancelToken]:
 
 
 @cache
-def start_engine() -> Device:
-    """Start TensorFlow quietly, and describe its device."""
+def start_engine(*, training: bool = False) -> Device:
+    """Start TensorFlow quietly, and describe its device; a training may use another backend."""
+    from napari_retina_seg.inference.backend import check_backend
+
+    check_backend(training=training)
     with quiet_libraries():
         from napari_retina_seg.inference.predictor import describe_device
 
         return describe_device()
 
 
-def start_engine_alone() -> None:
+def start_engine_alone(*, training: bool = False) -> None:
     """Start TensorFlow, with a status line while it loads."""
     with Bar(1) as bar:
         bar.begin("Starting TensorFlow")
-        start_engine()
+        start_engine(training=training)
 
 
 @contextmanager

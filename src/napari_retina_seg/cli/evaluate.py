@@ -103,6 +103,9 @@ def evaluate_command(
 
     Photographs are scored inside the field of view; intervals are over patients or eyes.
     """
+    from napari_retina_seg.inference.backend import check_backend
+
+    check_backend()
     models = [choose_model(name) for name in filter(None, (model, compare))]
     _check_alike(models)
     from napari_retina_seg.datasets.evaluation_images import (

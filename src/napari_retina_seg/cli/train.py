@@ -103,7 +103,7 @@ def train_command(
     run = RunFolder(out)
     # Ctrl-C is handled from here on: some libraries swallow it while loading.
     with interruptible() as token:
-        start_engine_alone()
+        start_engine_alone(training=True)
         from napari_retina_seg.training.encoder_weights import find_encoder_weights
         from napari_retina_seg.training.train import (
             check_run,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_retina_seg.imaging.tiling import Tile, pad_to_multiple, tiles
 from napari_retina_seg.inference._compat import quiet_import
+from napari_retina_seg.inference.backend import check_backend
 from napari_retina_seg.inference.frozen import freeze_network
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.models.spec import ModelSpec
@@ -128,18 +129,14 @@ def load_network(model: ModelFolder) -> Any:
     Raises
     ------
     ModelError
-        If the weights do not belong to the architecture.
+        If the weights do not belong to the architecture, or Keras runs on another backend.
     """
+    check_backend()
     import_tensorflow()
     import keras
 
     from napari_retina_seg.models.networks import build, load_weights
 
-    if keras.backend.backend() != "tensorflow":
-        raise ModelError(
-            f"Keras runs on {keras.backend.backend()}, but segmenting needs TensorFlow: unset"
-            " KERAS_BACKEND and start again."
-        )
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:

@@ -13,6 +13,7 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import ReadOptions, read_data
 from napari_retina_seg.datasets.split import Split, split_images, ungrouped_warning
 from napari_retina_seg.datasets.validation import iter_validate
+from napari_retina_seg.inference.backend import check_backend
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.models.overrides import with_full_keys
 from napari_retina_seg.models.packaging import package
@@ -93,6 +94,7 @@ def train(
     >>> model.name
     'my-layers'
     """
+    check_backend(training=True)
     start = None if start_from is None else find_starting_point(start_from)
     wanted = read_recipe(recipe, with_full_keys(changes or {}, Recipe), start)
     run = RunFolder(Path(out))
