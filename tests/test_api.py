@@ -274,7 +274,7 @@ def test_one_path_is_one_file(files):
 
 
 def test_wrong_names_are_a_sentence(files):
-    with pytest.raises(rs.RetinaSegError, match=r"no label scheme 'oct'.*oct-layers"):
+    with pytest.raises(rs.RetinaSegError, match=r"no scheme 'oct'.*oct-layers"):
         rs.Project.create("study", scheme="oct", author="Ann")
     assert not Path("study").exists()
     with (
