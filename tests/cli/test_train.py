@@ -189,7 +189,7 @@ def test_without_data_or_folder_nothing_begins(run, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ("evaluate", "fundus-vessels", "--data", "."),
+        ("evaluate", "fundus-vessels", "--data", ".", "--out", "scores"),
         ("segment", "scan.png"),
         ("train", "unet-drive", "--data", ".", "--out", "run"),
     ],

@@ -84,6 +84,9 @@ def segment_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries."""
+    from napari_retina_seg.inference.backend import check_backend
+
+    check_backend()
     inputs = expand(files)
     spacing = find_spacing(pixel_size)
     chosen = choose_model(model) if model else None
