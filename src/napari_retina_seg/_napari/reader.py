@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import napari
 from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 from napari.utils.notifications import show_error, show_warning
 
-from napari_retina_seg._napari.layers import image_layers
+from napari_retina_seg._napari.acquisitions import acquisition_layers
+from napari_retina_seg._napari.en_face import link_en_faces
+from napari_retina_seg._napari.layers import KEY, ImageInfo
 from napari_retina_seg._napari.mask_files import (
     open_images,
     place_waiting_masks,
@@ -86,8 +89,10 @@ def _as_paths(path: PathOrPaths) -> list[Path]:
 def _image_layers(image: RetinaImage) -> list[LayerDataTuple]:
     for warning in image.warnings:
         show_warning(displayed(f"{image.name}: {warning}"))
-    layers = image_layers(image)
+    layers = acquisition_layers(image)
     place_waiting_masks(layers[0])
+    if len(layers) > 1:
+        link_en_faces(napari.current_viewer())
     return layers
 
 
@@ -138,7 +143,7 @@ def _read_masks(
             others.append(file)
             continue
         if beside is None:
-            beside = (*(Layer.create(*each) for each in images), *open_images())
+            beside = (*(Layer.create(*each) for each in images if _is_image(each)), *open_images())
         try:
             mask = read_mask_layer(file.path, beside)
             found = segmentation_layers(file.path, beside) or [] if mask is None else [mask]
@@ -148,6 +153,10 @@ def _read_masks(
         masks += found
         others += [] if found else [file]
     return masks, tuple(others)
+
+
+def _is_image(data: LayerDataTuple) -> bool:
+    return isinstance(data[1].get("metadata", {}).get(KEY), ImageInfo)
 
 
 def _as_reason(error: RetinaSegError, path: Path) -> str:
