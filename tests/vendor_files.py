@@ -160,3 +160,57 @@ def write_xml_export(
     path = folder / "export.xml"
     path.write_text(text)
     return path
+
+
+def topcon_bytes(chunks: list[tuple[str, bytes]], kind: bytes = b"FDA") -> bytes:
+    """Return a Topcon file of named chunks, with a patient among them."""
+    content = b"FOCT" + kind + struct.pack("<II", 2, 1000)
+    for name, part in [("@PATIENT_INFO_02", PATIENT.encode().ljust(110, b"\0")), *chunks]:
+        content += bytes([len(name)]) + name.encode() + struct.pack("<I", len(part)) + part
+    return content + b"\0"
+
+
+def topcon_raw(volume: np.ndarray, mode: int = 2, bits: int = 16) -> bytes:
+    """Return the content of a chunk of uint16 B-scans; mode 2 is a raster, 3 a star."""
+    slices, rows, columns = volume.shape
+    header = struct.pack("<B4IBI", mode, columns, rows, bits, slices, 0, 2 * volume.size)
+    return header + volume.astype("<u2").tobytes()
+
+
+def topcon_pictures(volume: np.ndarray, mode: int = 2, kind: str = "JPEG2000") -> bytes:
+    """Return the content of ``@IMG_JPEG``: B-scans compressed without loss."""
+    slices, rows, columns = volume.shape
+    content = struct.pack("<B6I", mode, 0, 0, columns, rows, slices, 0)
+    for plane in volume:
+        part = _encoded(plane, kind)
+        content += struct.pack("<I", len(part)) + part
+    return content
+
+
+def _encoded(picture: np.ndarray, kind: str) -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(picture).save(file, kind)
+    return file.getvalue()
+
+
+def topcon_face(photograph: np.ndarray) -> bytes:
+    """Return the content of ``@IMG_FUNDUS``, with its colours blue first."""
+    part = _encoded(photograph[..., ::-1].copy(), "JPEG2000")
+    rows, columns, _ = photograph.shape
+    return struct.pack("<4I4sI", columns, rows, 24, 1, b"", len(part)) + part
+
+
+def topcon_sizes(width_mm: float, height_mm: float, axial_um: float) -> bytes:
+    """Return the content of ``@PARAM_SCAN_04``."""
+    return struct.pack("<3I5d2B", 0, 0, 0, width_mm, height_mm, axial_um, 0, 0, 0, 0)
+
+
+def topcon_line(name: str, heights: np.ndarray) -> bytes:
+    """Return a ``@CONTOUR_INFO``: uint16 above the lower edge, the last B-scan first."""
+    slices, columns = heights.shape
+    header = struct.pack("<20s2B3I", name.encode(), 0, 0, columns, slices, 2 * heights.size)
+    return header + heights[::-1].astype("<u2").tobytes()

@@ -12,13 +12,28 @@ _TIFF = (".tif", ".tiff")
 _ARRAYS = (".npy", ".npz")
 _DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
-_VENDOR = (".vol",)
+_VENDOR = (".vol", ".fda", ".fds")
 
 SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM, *_VENDOR)
 
 TIFF = "TIFF"
 ARRAY_STARTS = (b"\x93NUMPY", b"PK\x03\x04")
 VOL_STARTS = (b"HSF-OCT-", b"ep-v")  # of Heidelberg's raw exports, and of those that eyepy writes
+TOPCON = b"FOCT"
+_VENDOR_STARTS = (*VOL_STARTS, TOPCON)
+# What devices write that can't be read, and what to do instead
+_REFUSED_STARTS = {
+    b"CMDb": "a Heidelberg E2E file: export it in HEYEX as raw data (.vol) or as XML.",
+    b"E2EMultipleVolumeFile": "a Heidelberg E2E file: export it in HEYEX as raw data (.vol) or as"
+    " XML.",
+}
+_REFUSED_SUFFIXES = {
+    ".e2e": _REFUSED_STARTS[b"CMDb"],
+    ".sdb": _REFUSED_STARTS[b"CMDb"],
+    ".img": "a raw file without a header, as Zeiss devices write them: how many B-scans of which"
+    " size it holds is not in it. Export it as DICOM.",
+    ".oct": "of Bioptigen's or Optovue's own format: export it as DICOM, TIFF or PNG.",
+}
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -66,7 +81,7 @@ def is_image_content(path: Path) -> bool:
     except ReadError:
         return False
     starts = (*(start for start in _RASTER_STARTS if len(start) > 2 and start[0:1] != b"P"),
-              *_TIFF_STARTS, b"\x93NUMPY", *VOL_STARTS)  # fmt: skip
+              *_TIFF_STARTS, b"\x93NUMPY", *_VENDOR_STARTS)  # fmt: skip
     is_webp = head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP)
     is_dicom = has_dicom_mark(head) or is_bare_dicom(head)
     return head.startswith(starts) or is_webp or is_dicom or is_heyex_xml(head)
@@ -80,7 +95,7 @@ def may_be_image(path: Path) -> bool:
         head = read_head(path)
     except ReadError:
         return False
-    is_other = head.startswith((*ARRAY_STARTS, *VOL_STARTS)) or is_heyex_xml(head)
+    is_other = head.startswith((*ARRAY_STARTS, *_VENDOR_STARTS)) or is_heyex_xml(head)
     return find_kind(head) is not None or is_other or is_for_dicom(path, head)
 
 
@@ -116,7 +131,7 @@ def is_for_dicom(path: Path, head: bytes) -> bool:
         return True
     is_other = (
         find_kind(head) is not None
-        or head.startswith((*ARRAY_STARTS, *VOL_STARTS))
+        or head.startswith((*ARRAY_STARTS, *_VENDOR_STARTS))
         or is_heyex_xml(head)
     )
     return path.suffix.lower() in (*_DICOM, "") and not is_other
@@ -129,6 +144,12 @@ def find_kind(head: bytes) -> str | None:
     if head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP):
         return "WEBP"
     return next((kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)), None)
+
+
+def describe_refused(path: Path, head: bytes) -> str:
+    """Return what a device's file is that can't be read, and what to do; empty for any other."""
+    known = (text for start, text in _REFUSED_STARTS.items() if head.startswith(start))
+    return next(known, _REFUSED_SUFFIXES.get(path.suffix.lower(), ""))
 
 
 def check_readable_name(path: Path) -> None:

@@ -10,7 +10,9 @@ from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
     SUFFIXES,
     TIFF,
+    TOPCON,
     VOL_STARTS,
+    describe_refused,
     find_kind,
     has_dicom_mark,
     is_for_dicom,
@@ -84,6 +86,10 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.vendor.vol import read_vol
 
         return read_vol
+    if head.startswith(TOPCON):
+        from napari_retina_seg.io.images.vendor.topcon import read_topcon
+
+        return read_topcon
     if is_heyex_xml(head):
         from napari_retina_seg.io.images.vendor.heyex_xml import read_heyex_xml
 
@@ -92,6 +98,9 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 
         return read_bare_dicom
+    refused = describe_refused(path, head)
+    if refused:
+        raise ReadError(f"'{path}' is {refused}")
     if suffix in SUFFIXES:
         raise ReadError(
             f"'{path}' is called {suffix}, but its content is not an image: export it again."
