@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz_readers.py [--mutations 1000] [--formats png ...] [--seed 0]
 
-alters a small file of each of 22 formats so many times (bits, headers, extreme numbers, lengths,
+alters a small file of each of 24 formats so many times (bits, headers, extreme numbers, lengths,
 cuts), reads it as an image and as a mask in a child process, and writes ``docs/fuzz_readers.json``.
 The child may take `MEMORY` more than it has after a sound file, and `SECONDS` for each file. The
 exit status is 1 if anything but a `ReadError` came of a file.
@@ -34,6 +34,9 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+import vendor_files  # noqa: E402
+
 RESULTS = ROOT / "docs/fuzz_readers.json"
 MEMORY = 400 * 2**20  # bytes; sound files take less than 1 MB
 RESERVED = 8 * 2**30  # bytes that may be reserved without being taken
@@ -61,7 +64,7 @@ def main() -> int:
 
 
 def sound_files() -> dict[str, bytes]:
-    """Return a small file of each of 22 formats."""
+    """Return a small file of each of 24 formats."""
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 256, (24, 31), np.uint8)
     color = rng.integers(0, 256, (24, 31, 3), np.uint8)
@@ -71,6 +74,7 @@ def sound_files() -> dict[str, bytes]:
     picture = Image.fromarray(color)
     animation: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
     colormap = rng.integers(0, 65536, (3, 256)).astype(np.uint16)
+    lines = np.full((3, 2, 31), 9.0, np.float32)
     return {
         "png": _saved(picture, "PNG"),
         "png 16 bit": cv2.imencode(".png", deep)[1].tobytes(),
@@ -94,6 +98,15 @@ def sound_files() -> dict[str, bytes]:
         "dicom": Path(str(get_testdata_file("CT_small.dcm"))).read_bytes(),
         "dicom jpeg": Path(str(get_testdata_file("SC_rgb_small_odd_jpeg.dcm"))).read_bytes(),
         "dicom rle": _rle(pages[0]),
+        "heidelberg vol": vendor_files.vol_bytes(pages / np.float32(65536), lines=lines),
+        "topcon fda": vendor_files.topcon_bytes(
+            [
+                ("@IMG_JPEG", vendor_files.topcon_pictures((pages >> 8).astype(np.uint8))),
+                ("@IMG_FUNDUS", vendor_files.topcon_face(color)),
+                ("@CONTOUR_INFO", vendor_files.topcon_line("MULTILAYERS_1", lines[:, 0])),
+                ("@PARAM_SCAN_04", vendor_files.topcon_sizes(6.0, 4.5, 2.6)),
+            ]
+        ),
     }
 
 

@@ -15,6 +15,15 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
+from vendor_files import (
+    intensities,
+    topcon_bytes,
+    topcon_line,
+    topcon_pictures,
+    topcon_sizes,
+    vol_bytes,
+)
+
 OP_8_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.1"
 OPT = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
 
@@ -94,6 +103,14 @@ def valid_files(tmp_path_factory) -> Path:
         files[f"{compression}.tif"] = _encode_tiff(pixels, compression)
     files["array.npy"] = _saved(np.save, deep)
     files["arrays.npz"] = _saved(np.savez_compressed, deep)
+    files["scan.vol"] = vol_bytes(intensities(), lines=np.full((3, 2, 20), 7.5, np.float32))
+    files["scan.fda"] = topcon_bytes(
+        [
+            ("@IMG_JPEG", topcon_pictures((deep >> 8).astype(np.uint8))),
+            ("@PARAM_SCAN_04", topcon_sizes(6.0, 4.5, 2.6)),
+            ("@CONTOUR_INFO", topcon_line("MULTILAYERS_1", np.full((3, 23), 9))),
+        ]
+    )
     for name, content in files.items():
         (folder / name).write_bytes(content)
     for name, dataset in _dicoms(grey, color, deep).items():

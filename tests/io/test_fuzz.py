@@ -31,6 +31,9 @@ STARTS = (
     b"\x93NUMPY\x01\0",
     b"PK\x03\x04",
     b"\0" * 128 + b"DICM",
+    b"HSF-OCT-103\0",
+    b"FOCTFDA" + bytes(8),
+    b"<HEDX>",
 )
 
 

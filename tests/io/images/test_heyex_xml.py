@@ -163,3 +163,18 @@ def test_the_devices_own_export_is_the_volume_beside_it(shared_data):
     lines = image.acquisition.lines
     for k, name in enumerate(lines.names):
         np.testing.assert_array_equal(lines.heights[:, k], other.layers[name].data)
+
+
+def test_altered_exports_are_read_or_refused_in_a_sentence(export):
+    content, rng = export.read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        altered = bytearray(content)
+        for at in rng.integers(0, len(content), 3):
+            altered[at] = rng.integers(256)
+        export.write_bytes(altered[: rng.integers(1, 2 * len(content))])
+        try:
+            image = read_image(export)
+        except ReadError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - either of the two is right
+        else:
+            assert image.pixels.shape[-2:] == (16, 20)
