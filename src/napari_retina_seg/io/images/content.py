@@ -146,10 +146,10 @@ def find_kind(head: bytes) -> str | None:
     return next((kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)), None)
 
 
-def describe_refused(path: Path, head: bytes) -> str:
+def describe_refused(head: bytes, suffix: str = "") -> str:
     """Return what a device's file is that can't be read, and what to do; empty for any other."""
     known = (text for start, text in _REFUSED_STARTS.items() if head.startswith(start))
-    return next(known, _REFUSED_SUFFIXES.get(path.suffix.lower(), ""))
+    return next(known, _REFUSED_SUFFIXES.get(suffix, ""))
 
 
 def check_readable_name(path: Path) -> None:

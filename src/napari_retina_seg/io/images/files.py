@@ -94,11 +94,11 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.vendor.heyex_xml import read_heyex_xml
 
         return read_heyex_xml
-    if is_for_dicom(path, head):
+    if is_for_dicom(path, head) and not describe_refused(head):
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 
         return read_bare_dicom
-    refused = describe_refused(path, head)
+    refused = describe_refused(head, suffix)
     if refused:
         raise ReadError(f"'{path}' is {refused}")
     if suffix in SUFFIXES:
