@@ -37,7 +37,7 @@ def test_a_volume_comes_with_its_lines_and_its_en_face_image(viewer, opened):
     assert np.allclose(image.scale, (60, 1000 * SCALE_Z, 1000 * SCALE_X))
     assert np.array_equal(face.data, FACE)
     assert [is_image(layer) for layer in (image, face)] == [True, False]
-    assert viewer.layers.selection.active is image
+    assert viewer.layers.selection.active == image
     assert retina_image(image).acquisition.pattern == "raster"
     right_edge = face.data_to_world((0, FACE.shape[1] - 0.5))[1]
     assert right_edge < image.data_to_world((0, 0, -0.5))[2]  # they lie beside each other
