@@ -1,10 +1,14 @@
 """Do a whole annotation job in the real window, as people do, and keep the guide's pictures.
 
-xvfb-run -a -s "-screen 0 1366x768x24" python docs/guide_job.py
+xvfb-run -a -s "-screen 0 1366x768x24" python docs/guide_job.py [--only-improve]
+
+With the option only the last step is done, the improvement of the model, in a project whose masks
+were corrected without the window.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -23,7 +27,9 @@ from scipy.ndimage import gaussian_filter
 
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import State
+from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 HOME = Path(tempfile.mkdtemp(prefix="guide-"))
 IMAGES = Path(__file__).parent / "images"
@@ -43,7 +49,15 @@ DONE = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only-improve", action="store_true")
     scans = [write_scan(HOME / "scans" / f"eye{n + 1:02}.png", n) for n in range(10)]
+    if parser.parse_args().only_improve:
+        study = correct_without_window(HOME / "study", "Ann", scans[BLURRED + 1 :])
+        job = Job()
+        job.improve(study, "Ann")
+        job.viewer.close()
+        return
     study, training, fresh = HOME / "study", HOME / "training", HOME / "second-study"
     job = Job()
     job.begin(study, "Ann", scans)
@@ -64,6 +78,16 @@ def main() -> None:
     job.viewer.close()
     check(fresh, {State.UNREVIEWED: 1, State.CORRECTED: 9})
     train(training)
+
+
+def correct_without_window(folder: Path, author: str, scans: list[Path]) -> Path:
+    """Make a project whose masks are the retinas' real ones."""
+    with Project.create(folder, scheme=OCT_LAYERS, author=author) as project:
+        for image in project.add_images(scans).images:
+            phantom = phantom_bscan(int(image.name[-2:]) - 1, ROWS, COLUMNS)
+            drawn = Annotation(phantom.labels, phantom.heights.astype(np.float32))
+            project.save_version(image.id, drawn, Action.CORRECT)
+    return folder
 
 
 def write_scan(path: Path, number: int) -> Path:
