@@ -16,7 +16,7 @@ from napari_retina_seg.types.progress import finish
 from napari_retina_seg.types.segmentation import UNLIKE, Check
 from napari_retina_seg.workflows.export_options import Format, Identities
 from napari_retina_seg.workflows.exporting import iter_export
-from napari_retina_seg.workflows.patients import PatientRule
+from napari_retina_seg.workflows.patients import PatientRule, rule_options
 from napari_retina_seg.workflows.selection import Selection, find_subjects, warn_of_empty_splits
 
 NAMES = ("017_L", "017_R", "018_L", "018_R", "019_L")
@@ -194,3 +194,12 @@ def test_an_export_names_images_whose_prediction_was_flagged(ann, image, make, t
     done = leave(ann, tmp_path / "out", format=Format.PNG)
     assert done.flagged == ("scan",)
     assert f"{UNLIKE} in 'scan': check their masks." in done.warnings
+
+
+def test_a_rule_is_passed_on_to_another_program(tmp_path):
+    table = tmp_path / "patients.csv"
+    assert rule_options(None) == ()
+    assert rule_options(PatientRule(pattern="^(a)")) == ("--patients-from-name", "^(a)")
+    assert rule_options(PatientRule(table=table)) == ("--patients", str(table))
+    assert rule_options(PatientRule(folder=True)) == ("--patients-from-folder",)
+    assert rule_options(PatientRule(each_image=True)) == ("--each-image-its-own-patient",)

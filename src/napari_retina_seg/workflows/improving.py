@@ -165,9 +165,8 @@ class _EpochLimit:
 
     def __init__(self, file: Path, is_enough: Callable[[], bool] | None) -> None:
         self._file, self._is_enough = file, is_enough
-        self.epochs = 0
-        if file.is_file():
-            self.epochs = int(file.read_text(encoding="ascii"))
+        known = file.read_text(encoding="ascii", errors="replace") if file.is_file() else ""
+        self.epochs = int(known) if known.isdecimal() else 0
 
     def __call__(self, epochs: int) -> bool:
         """Return whether these whole epochs are enough."""
