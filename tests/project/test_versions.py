@@ -267,3 +267,14 @@ def test_a_picture_of_a_mask_in_the_files_is_the_mask(ann, image, make):
     version = ann.save_version(image.id, make.annotation(), Action.CORRECT)
     path = ann.folder / "files" / version.mask[:2] / f"{version.mask}.png"
     assert cv2.imread(str(path)).shape == (16, 24, 3)
+
+
+def test_actions_and_gradings_may_be_words(ann, image, make):
+    ann.save_version(image.id, make.annotation(), "correct")
+    assert ann.image(image.id).state is State.CORRECTED
+    with pytest.raises(ProjectError, match="There is no action 'corrected'"):
+        ann.save_version(image.id, make.annotation(), "corrected")
+    with pytest.raises(ProjectError, match="call the method for that instead"):
+        ann.save_version(image.id, make.annotation(), "accept")
+    with pytest.raises(ProjectError, match="There is no grading 'third'"):
+        ann.attach(image.id, make.annotation(), author="Bob", grading="third")

@@ -31,6 +31,7 @@ from napari_retina_seg.project.values import (
     Version,
 )
 from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Spacing
 from napari_retina_seg.types.labels import LabelScheme
@@ -198,6 +199,7 @@ class Project(ProjectManagement):
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
+        action = member(Action, action, "action", ProjectError)
         if action in REFUSALS | REOPENS | {Action.ACCEPT}:
             raise ProjectError(
                 f"No mask is saved to {action.of('an image')}: call the method for that instead."
@@ -241,6 +243,7 @@ class Project(ProjectManagement):
         ProjectError
             If it does not fit the image, the image's state forbids it, or it can't be written.
         """
+        grading = member(GradingRound, grading, "grading", ProjectError)
         action = FINISHES[grading] if is_complete else DRAFT_OF[grading]
         if action is Action.CORRECT:
             action = _FINISHED_AS.get(state, action)
