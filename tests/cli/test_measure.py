@@ -1,0 +1,75 @@
+import csv
+
+import numpy as np
+import pytest
+
+from helpers import write_png
+from napari_retina_seg.imaging.phantom import phantom_bscan
+
+SCAN = phantom_bscan(rows=96, columns=128)
+
+
+@pytest.fixture
+def files(tmp_path):
+    write_png(tmp_path / "scan.png", SCAN.image.pixels)
+    write_png(tmp_path / "masks" / "scan_mask.png", SCAN.labels)
+    return tmp_path
+
+
+def read(path) -> list[dict]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_masks_are_measured_in_pixels_unless_the_size_is_stated(run, files):
+    call = ("measure", files / "scan.png", "--masks", files / "masks", "--scheme", "oct-layers")
+    result = run(*call, "-o", files / "t.csv", "--modality", "oct")
+    assert result.exit_code == 0, result.output
+    assert "lengths are in px: state it with --pixel-size" in result.stderr
+    rows = read(files / "t.csv")
+    rnfl = float(rows[0]["mean [px]"])
+    assert rnfl == pytest.approx((SCAN.labels == 1).sum(axis=0).mean(), rel=1e-5)
+    assert run(*call, "-o", files / "t.csv").exit_code == 2
+    result = run(*call, "-o", files / "t.csv", "--overwrite", "--pixel-size", "4,12", "--eye", "OD")
+    assert result.exit_code == 0, result.output
+    row = read(files / "t.csv")[0]
+    assert float(row["mean [µm]"]) == pytest.approx(4 * rnfl, rel=1e-5)
+    assert (row["image"], row["axial pixel size from"], row["laterality"]) == ("scan", "user", "OD")
+
+
+def test_without_masks_the_image_is_segmented_first(run, scan, oct_model, tmp_path):
+    result = run("measure", scan, "-o", tmp_path / "t.json", "--model", oct_model.path,
+                 "--uncertainty")  # fmt: skip
+    text = (tmp_path / "t.json").read_text(encoding="utf-8") if result.exit_code == 0 else ""
+    # A tiny network may draw nothing: then this is said.
+    assert "tiny-oct" in text or "The mask is empty" in result.stderr, result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["-o", "t.txt"], 2, "is no table"),
+        (["-o", "t.csv", "--fovea", "3"], 2, "--fovea SLICE,COLUMN"),
+        (["-o", "t.csv", "--disc", "a,b,c"], 2, "--disc ROW,COLUMN,DIAMETER"),
+        (["-o", "t.csv", "--pixel-size", "0,0"], 2, "axial pixel size is 0 µm"),
+        (["-o", "t.csv", "--masks", "none"], 2, "There is no folder"),
+        (["-o", "t.csv", "--masks", "."], 1, "has no mask of 'scan.png'"),
+    ],
+)
+def test_wrong_options_are_one_sentence(run, files, monkeypatch, options, code, message):
+    monkeypatch.chdir(files)
+    result = run("measure", "scan.png", *options)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert not list(files.glob("t.*"))
+
+
+def test_one_file_that_fails_does_not_stop_the_others(run, files):
+    write_png(files / "other.png", SCAN.image.pixels)
+    write_png(files / "masks" / "other.png", np.zeros((96, 128), np.uint8))
+    result = run("measure", files / "other.png", files / "scan.png", "--masks", files / "masks",
+                 "--scheme", "oct-layers", "-o", files / "t.csv")  # fmt: skip
+    assert result.exit_code == 1
+    assert "'other" in result.stderr.replace(str(files), "'other")
+    assert "The mask is empty" in result.stderr
+    assert {row["image"] for row in read(files / "t.csv")} == {"scan"}
