@@ -189,8 +189,13 @@ def vessel_table(figures: list[dict[str, Any]]) -> str:
                 f"{np.mean(peer):.4g}" if peer else "",
             ]
         )
-    header = ("mean over the photographs", "reference", "second observer", "mean absolute difference",
-              "skan on the reference")  # fmt: skip
+    header = (
+        "mean over the photographs",
+        "reference",
+        "second observer",
+        "mean absolute difference",
+        "skan on the reference",
+    )
     return markdown_table(header, rows)
 
 
@@ -205,8 +210,9 @@ LAYERS = """
 
 Mean absolute error of the thickness in a column, against the expert's first tracing
 (`oct_layers`, Tian et al. 2015); the second tracing is of the same six scans by the same expert.
-The size of a pixel is not in these files: about 3.87 µm on a Spectralis. The stated SD is the one that
-the model's probabilities give; if it were right, 95 % of the columns would lie within 1.96 of it.
+The size of a pixel is not in these files: about 3.87 µm on a Spectralis. The stated SD is the one
+that the model's probabilities give; if it were right, 95 % of the columns would lie within 1.96 of
+it.
 """
 VESSELS = """
 ## Vessels

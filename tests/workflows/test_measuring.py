@@ -87,7 +87,9 @@ def test_a_photograph_gives_vessels_segments_and_branchings():
     assert (field["segments"], field["crossings"], zone_a["region"]) == (4, 1, "zone A")
     # The field of view counts, not the whole picture.
     assert field["area density [%]"] == pytest.approx(100 * mask.sum() / (np.pi * 110**2), rel=0.05)
-    assert rows_of(found, "segments")[0]["calibre [px]"] == pytest.approx(7, abs=0.5)  # as OpenCV draws a line of 5
+    assert rows_of(found, "segments")[0]["calibre [px]"] == pytest.approx(
+        7, abs=0.5
+    )  # as OpenCV draws a line of 5
     assert not any("CRAE" in column for column in found.tables[0].columns)
 
 

@@ -8,8 +8,9 @@ from napari_retina_seg._napari._compat import prefer_writers
 from napari_retina_seg._napari.correct.correct_widget import CorrectWidget
 from napari_retina_seg._napari.dock import show_dock
 from napari_retina_seg._napari.explain.widget import ExplainWidget
+from napari_retina_seg._napari.measure.measure_widget import MeasureWidget
 from napari_retina_seg._napari.segment_widget import SegmentWidget
-from napari_retina_seg._napari.shortcuts import CORRECT, EXPLAIN, PLUGIN, SEGMENT
+from napari_retina_seg._napari.shortcuts import CORRECT, EXPLAIN, MEASURE, PLUGIN, SEGMENT
 
 
 def segment_current(viewer: napari.Viewer) -> None:
@@ -27,7 +28,17 @@ def correct_current(viewer: napari.Viewer) -> None:
     show_dock(viewer, CorrectWidget, CORRECT.dock).paint()
 
 
-ACTIONS = {SEGMENT: segment_current, EXPLAIN: explain_current, CORRECT: correct_current}
+def measure_current(viewer: napari.Viewer) -> None:
+    """Measure the selected mask, opening the Measure dock if needed."""
+    show_dock(viewer, MeasureWidget, MEASURE.dock).measure()
+
+
+ACTIONS = {
+    SEGMENT: segment_current,
+    EXPLAIN: explain_current,
+    CORRECT: correct_current,
+    MEASURE: measure_current,
+}
 
 
 def on_activate(context: object) -> None:  # noqa: ARG001 - passed by npe2

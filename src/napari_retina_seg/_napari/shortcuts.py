@@ -10,6 +10,7 @@ EXPLAIN_WIDGET = "Explain"
 REVIEW_WIDGET = "Review"
 CORRECT_WIDGET = "Correct"
 IMPROVE_WIDGET = "Improve"
+MEASURE_WIDGET = "Measure"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Shortcut:
 SEGMENT = Shortcut("Ctrl+Shift+M", "Segment the selected image layer", SEGMENT_WIDGET)
 EXPLAIN = Shortcut("Ctrl+Shift+E", "Explain the model's prediction", EXPLAIN_WIDGET)
 CORRECT = Shortcut("Ctrl+Shift+D", "Paint the selected mask", CORRECT_WIDGET)
-VIEWER_KEYS = (SEGMENT, EXPLAIN, CORRECT)
+MEASURE = Shortcut("Ctrl+Shift+U", "Measure the selected mask", MEASURE_WIDGET)
+VIEWER_KEYS = (SEGMENT, EXPLAIN, CORRECT, MEASURE)
 
 # These work in a viewer while their dock is open in it.
 NEXT = Shortcut("N", "Save, and open the next image", REVIEW_WIDGET)

@@ -43,14 +43,14 @@ from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.types.segmentation import Segmentation
+from napari_retina_seg.types.segmentation import Provenance
 
 Found = dict[str, Any]
 Pair = tuple[float, float]
 
 
 def provenance_of(
-    image: RetinaImage, mask: Annotation, origins: dict[str, str]
+    image: RetinaImage, drawn: Provenance | None, origins: dict[str, str]
 ) -> dict[str, Value]:
     """Return the columns that say where the numbers of an image came from."""
     known: dict[str, Value] = {}
@@ -63,8 +63,7 @@ def provenance_of(
         known[f"{name} pixel size from"] = size.origin.value
     known["laterality"] = image.laterality.value
     known["laterality from"] = origins["laterality from"] or "unknown"
-    drawn = mask.provenance if isinstance(mask, Segmentation) else None
-    known["mask from"] = "model" if drawn else "given mask"
+    known["mask from"] = origins["mask from"]
     known["model"] = drawn.model if drawn else ""
     known["weights SHA-256"] = drawn.weights_sha256 if drawn else ""
     known["program"] = f"napari-retina-seg {__version__}"

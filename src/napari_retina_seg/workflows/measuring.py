@@ -32,7 +32,7 @@ from napari_retina_seg.types.progress import (
     ProgressCallback,
     finish,
 )
-from napari_retina_seg.types.segmentation import Segmentation
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 from napari_retina_seg.workflows.measured import (
     iter_measure_photographs,
     measure_layers,
@@ -59,6 +59,10 @@ class MeasureOptions:
         Row, column and diameter of the optic disc in px of the photograph.
     uncertainty : bool
         Keep the model's probabilities, for the uncertainty of thickness.
+    mask_from : str
+        How the mask came about, for the tables; by default by a model or given.
+    model : Provenance or None
+        The model that drew it, if the mask does not state it.
     """
 
     spacing: Spacing | None = None
@@ -66,6 +70,8 @@ class MeasureOptions:
     fovea: tuple[float, float] | None = None
     disc: tuple[float, float, float] | None = None
     uncertainty: bool = False
+    mask_from: str = ""
+    model: Provenance | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +215,9 @@ def iter_measure(
     token.raise_if_cancelled()
     _check_fit(annotation, image)
     found = Measurements(image, annotation, scheme, ())
-    rows = provenance_of(image, annotation, origins)
+    made = annotation.provenance if isinstance(annotation, Segmentation) else options.model
+    origins["mask from"] = options.mask_from or ("given mask" if made is None else "model")
+    rows = provenance_of(image, made, origins)
     if scheme.surfaces:
         found = replace(found, **measure_layers(image, annotation, scheme, options.fovea))
     elif vessel_values(scheme):

@@ -1,0 +1,227 @@
+"""The Measure dock: thickness, vessels or lesions of the active mask."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import napari
+from napari.layers import Image, Labels, Layer
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton
+
+from napari_retina_seg._napari.job import JobResult, JobStatus
+from napari_retina_seg._napari.job_dock import JobDock, JobRow
+from napari_retina_seg._napari.masks.active_mask import ActiveMask
+from napari_retina_seg._napari.measure.job import MeasureResult, make_task, measure
+from napari_retina_seg._napari.measure.layers import (
+    etdrs_grid,
+    has_grid,
+    has_map,
+    is_map_of,
+    segment_layer,
+    thickness_map,
+)
+from napari_retina_seg._napari.measure.table_panel import TablePanel
+from napari_retina_seg._napari.plain import qt_text
+from napari_retina_seg._napari.save_dialog import ask_for_file
+from napari_retina_seg._napari.shortcuts import MEASURE
+from napari_retina_seg._napari.widgets import add_row, combo_box, text
+from napari_retina_seg.io.tables import save_tables
+from napari_retina_seg.measurement.units import MeasureError
+from napari_retina_seg.measurement.vessels import vessel_values
+from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.types.image import Laterality
+from napari_retina_seg.workflows.measuring import Measurements, MeasureOptions
+
+_EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
+_KINDS = "Table (*.csv);;Excel (*.xlsx);;JSON (*.json)"
+
+
+class MeasureWidget(JobDock):
+    """Measure the active mask, with tables and layers as results."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__("Measure", JobRow("the measurement"))
+        self._viewer = napari_viewer
+        self._target: tuple[Labels, Image | None] | None = None
+        self._segments: Labels | None = None
+        self.found: Measurements | None = None
+        self.active_mask = ActiveMask.of(napari_viewer)
+        self.subject = text()
+        self.eye = combo_box()
+        self.eye.addItems([name for name, _ in _EYES])
+        self.eye.setToolTip("Which eye; without it no side is called nasal or temporal.")
+        self.fovea, self.disc = QLineEdit(), QLineEdit()
+        self.fovea.setPlaceholderText("slice, column: found if empty")
+        self.fovea.setToolTip("Place of the fovea in px; of a photograph row, column.")
+        self.disc.setPlaceholderText("row, column, diameter")
+        self.disc.setToolTip("The optic disc of a photograph in px, for the zones around it.")
+        self.band = combo_box()
+        self.band.setToolTip("Layer or total whose thickness map is shown.")
+        self.save_button = QPushButton("Save tables…")
+        self.save_button.setToolTip("Save all tables, as CSV, Excel or JSON.")
+        self.tables = TablePanel()
+        self._form = QFormLayout()
+        for name, row in (("Eye", self.eye), ("Fovea", self.fovea), ("Disc", self.disc),
+                          ("Map of", self.band)):  # fmt: skip
+            add_row(self._form, name, row)
+        self.lay_out(self.subject, self._form, self.tables, self.save_button)
+        self.give_height(self.tables)
+        self._connect()
+        self.refresh()
+
+    # User actions
+
+    def measure(self) -> None:
+        """Measure the active mask; the button and the shortcut."""
+        mask = self.active_mask.mask
+        if mask is None or self.is_running:
+            self.refresh()
+            return
+        image = self.active_mask.image
+        try:
+            task = make_task(self._viewer, mask, image, self._options())
+        except RetinaSegError as error:
+            self.status.show_result(JobStatus.FAILED, str(error))
+            return
+        self._target = mask, image
+        self._start(partial(measure, task), f"Measuring '{mask.name}'", f"Measuring '{mask.name}'.")
+
+    def save(self, path: Path) -> None:
+        """Save all tables to a file, whose suffix says the form."""
+        if self.found is None:
+            return
+        try:
+            written = save_tables(path, self.found.tables)
+        except RetinaSegError as error:
+            self.status.show_result(JobStatus.FAILED, str(error))
+            return
+        names = ", ".join(f"'{each.name}'" for each in written)
+        self.status.show_result(JobStatus.SUCCEEDED, f"Saved in '{path.parent}': {names}.")
+
+    def refresh(self) -> None:
+        """Enable what is possible; give the reason in the tooltips of the rest."""
+        mask = self.active_mask.mask
+        reason = "" if mask is not None else "Select a mask in the layer list to measure it."
+        self.button.setEnabled(not reason and not self.is_running)
+        self.button.setText("Measuring…" if self.is_running else "Measure")
+        self.button.setToolTip(qt_text(reason) or f"{MEASURE.description} ({MEASURE.native}).")
+        self.subject.setText("" if mask is None else f"Mask: {mask.name}")
+        is_vessels = mask is not None and bool(vessel_values(self.active_mask.scheme))
+        self._form.setRowVisible(self.disc, is_vessels)
+        self._form.setRowVisible(self.band, self.band.count() > 0)
+        self.tables.setVisible(self.found is not None)
+        self.save_button.setVisible(self.found is not None)
+        if not self.is_running and (reason or self.status.result is None):
+            self.status.show_message(reason)
+
+    # Layout and signals
+
+    def _connect(self) -> None:
+        self.button.clicked.connect(self.measure)
+        self.save_button.clicked.connect(self._ask_and_save)
+        self.band.activated.connect(self._show_map)
+        self.tables.segment_chosen.connect(self._show_segment)
+        self.active_mask.subscribe(changed=self._on_mask)
+
+    def _on_mask(self) -> None:
+        self.refresh()
+
+    def _options(self) -> MeasureOptions:
+        fovea = _numbers(self.fovea.text(), "The fovea", "slice, column", 2)
+        # A disc typed for a photograph says nothing about a scan.
+        shown = self.disc.text() if self._form.isRowVisible(self.disc) else ""
+        disc = _numbers(shown, "The disc", "row, column, diameter", 3)
+        return MeasureOptions(
+            laterality=_EYES[self.eye.currentIndex()][1],
+            fovea=None if fovea is None else (fovea[0], fovea[1]),
+            disc=None if disc is None else (disc[0], disc[1], disc[2]),
+        )
+
+    def take_result(self, result: JobResult) -> JobResult:
+        """Show tables and layers of what was measured."""
+        target, self._target = self._target, None
+        if not isinstance(result, MeasureResult) or result.found is None or target is None:
+            return result
+        self.found, mask, image = result.found, *target
+        self._source = target
+        self.tables.show_tables(self.found.tables)
+        self.band.clear()
+        if has_map(self.found) and self.found.thickness is not None:
+            names = [band.abbreviation for band in self.found.thickness.bands]
+            self.band.addItems(names)
+            self.band.setCurrentIndex(len(names) - 1)
+            self._show_map()
+        if has_grid(self.found):
+            self._add(etdrs_grid(self.found, mask.name, image))
+        if self.found.vessels and mask in self._viewer.layers:
+            self._show_segments(segment_layer(self.found, mask.name, image, mask))
+        return result
+
+    def _show_map(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
+        if self.found is not None and self.band.count():
+            mask, image = self._source
+            band = self.band.currentText()
+            self.tables.show_band(band)
+            earlier = [layer for layer in self._viewer.layers if is_map_of(layer, mask.name)]
+            for layer in earlier:
+                self._viewer.layers.remove(layer)
+            self._add(thickness_map(self.found, band, mask.name, image))
+
+    def _show_segments(self, layer: Labels) -> None:
+        self._segments = layer
+        self._add(layer)
+        layer.events.selected_label.connect(self._on_picked)
+
+    def _on_picked(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        if self._segments is not None:
+            self.tables.choose_segment(int(self._segments.selected_label))
+
+    def _show_segment(self, number: int) -> None:
+        layer = self._segments
+        if layer is not None and layer in self._viewer.layers:
+            layer.selected_label = number
+
+    def _add(self, layer: Layer) -> None:
+        """Add a layer; an earlier one of this name is replaced, and the selection stays."""
+        chosen = self._viewer.layers.selection.active
+        if layer.name in self._viewer.layers:
+            self._viewer.layers.remove(layer.name)
+        self._viewer.add_layer(layer)
+        if chosen is not None and chosen in self._viewer.layers:
+            self._viewer.layers.selection.active = chosen
+
+    def _ask_and_save(self) -> None:
+        if self.found is None:
+            return
+        _, image = self._source
+        name = f"{self.found.image.name}_measurements.csv"
+        path = ask_for_file(self, "Save tables", _KINDS, name, "tables", image)
+        if path is not None:
+            self.save(path)
+
+    def cleanup(self) -> None:
+        """Stop all work and disconnect: the dock is closing."""
+        super().cleanup()
+        self.active_mask.release(self)
+        if self._segments is not None:
+            self._segments.events.selected_label.disconnect(self._on_picked)
+
+
+def _numbers(typed: str, what: str, form: str, count: int) -> list[float] | None:
+    """Read numbers that the user typed; None if there are none.
+
+    Raises
+    ------
+    MeasureError
+        If they are others than expected.
+    """
+    if not typed.strip():
+        return None
+    try:
+        numbers = [float(part) for part in typed.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise MeasureError(f"{what} is given as {form} in px: received '{typed}'.")
+    return numbers

@@ -1,0 +1,103 @@
+"""The Measure dock: tables and layers of the active mask."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from napari_retina_seg._napari.job import JobStatus
+from napari_retina_seg._napari.layers import KEY, image_fields, image_layers, is_image
+from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg.imaging.phantom import phantom_volume
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+
+VOLUME = phantom_volume(slices=5, rows=96, columns=128)
+
+
+@pytest.fixture
+def dock(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Measure")
+    return widget
+
+
+def add_mask(viewer, image, labels, scheme, boundaries=None):
+    info = MaskInfo(scheme=scheme, boundaries=boundaries, **image_fields(image))
+    mask = viewer.add_labels(labels.copy(), name=f"{image.name} · mask", scale=image.scale,
+                             units=image.units, metadata={KEY: info})  # fmt: skip
+    viewer.layers.selection.active = mask
+    return mask
+
+
+def click(dock, qtbot):
+    assert dock.button.isEnabled(), dock.button.toolTip()
+    with qtbot.waitSignal(dock.finished, timeout=60_000) as end:
+        dock.button.click()
+    return end.args[0]
+
+
+def shown(dock) -> dict[tuple[str, int], str]:
+    table = dock.tables.table
+    heads = [table.horizontalHeaderItem(k).text() for k in range(table.columnCount())]
+    return {(head, row): table.item(row, k).text() for k, head in enumerate(heads)
+            for row in range(table.rowCount())}  # fmt: skip
+
+
+def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
+    assert "Select a mask" in dock.status.text()
+    assert not dock.button.isEnabled()
+    ((pixels, options, _),) = image_layers(VOLUME.image)
+    image = viewer.add_image(pixels, **options)
+    mask = add_mask(viewer, image, VOLUME.labels, OCT_LAYERS, VOLUME.heights)
+    result = click(dock, qtbot)
+    assert result.status is JobStatus.SUCCEEDED, result.message
+    assert "in µm" in dock.status.text()
+    grid = dock.found.etdrs["ILM–BM"]
+    cells = shown(dock)
+    assert len({row for _, row in cells}) == 10  # the subfields of the map's band alone
+    assert cells["mean [µm]", 0] == f"{grid.find('central').mean:.4g}"
+    by_name = {layer.name: layer for layer in viewer.layers}
+    thickness = by_name[f"{mask.name} · ILM–BM [µm]"]
+    np.testing.assert_array_equal(thickness.data, dock.found.thickness.values[-1])
+    assert tuple(thickness.scale) == pytest.approx((240, 11.7))
+    assert not is_image(thickness)
+    # The grid's outer circle is 6 mm wide around the fovea.
+    circle = by_name[f"{mask.name} · ETDRS grid"].data[2]
+    assert np.ptp(circle, axis=0) == pytest.approx((6000, 6000))
+    dock.band.setCurrentIndex(0)
+    dock.band.activated.emit(0)
+    maps = [layer.name for layer in viewer.layers if "[µm]" in layer.name]
+    assert maps == [f"{mask.name} · RNFL [µm]"]
+    assert viewer.layers.selection.active == mask
+    dock.save(tmp_path / "t.csv")
+    with (tmp_path / "t_etdrs.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    assert (row["laterality"], row["mask from"]) == ("OD", "drawn or corrected by hand")
+    dock.save(tmp_path / "t.doc")
+    assert "is no table" in dock.status.text()
+
+
+def test_vessel_segments_are_linked_with_their_rows(viewer, dock, qtbot):
+    pixels = cv2.circle(np.zeros((120, 120, 3), np.uint8), (60, 60), 55, (180, 90, 40), -1)
+    labels = np.zeros((120, 120), np.uint8)
+    cv2.line(labels, (20, 60), (100, 60), 1, 5)
+    cv2.line(labels, (60, 20), (60, 100), 1, 5)
+    image = viewer.add_image(pixels, rgb=True, name="eye")
+    mask = add_mask(viewer, image, labels, FUNDUS_VESSELS)
+    dock.disc.setText("60")
+    dock.measure()
+    assert "The disc is given as row, column, diameter" in dock.status.text()
+    dock.disc.clear()
+    result = click(dock, qtbot)
+    assert "in px" in result.message
+    layer = viewer.layers[f"{mask.name} · segments"]
+    np.testing.assert_array_equal(layer.data > 0, labels > 0)
+    layer.selected_label = 3
+    assert dock.tables.box.currentText() == "Vessel segments"
+    assert shown(dock)["segment", dock.tables.table.currentRow()] == "3"
+    dock.tables.table.selectRow(0)
+    assert layer.selected_label == 1
+    empty = add_mask(viewer, image, np.zeros_like(labels), FUNDUS_VESSELS)
+    assert dock.active_mask.mask == empty
+    result = click(dock, qtbot)
+    assert (result.status, "The mask is empty" in result.message) == (JobStatus.FAILED, True)
