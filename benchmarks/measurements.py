@@ -21,6 +21,7 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.imaging.fov import detect_fov
 from napari_retina_seg.inference.predict import segment
+from napari_retina_seg.io import read_image
 from napari_retina_seg.measurement.bands import find_bands
 from napari_retina_seg.measurement.thickness import measure_thickness
 from napari_retina_seg.measurement.vessels import Vessels, measure_vessels
@@ -36,15 +37,19 @@ BANDS = [band.abbreviation for band in find_bands(OCT_LAYERS)]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--only", choices=("layers", "vessels"), help="keep the other figures")
+    parser.add_argument(
+        "--only", choices=("layers", "vessels", "device"), help="keep the other figures"
+    )
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    if arguments.only != "vessels":
+    if arguments.only in (None, "device"):
+        results["device"] = device_difference(arguments.data / "heidelberg_vol" / "line_scan.vol")
+    if arguments.only in (None, "layers"):
         results["layers"] = {
             "oct-layers": model_error(arguments.data / "oct_layers"),
             "second tracing": second_tracing(arguments.data / "oct_layers"),
         }
-    if arguments.only != "layers":
+    if arguments.only in (None, "vessels"):
         results["vessels"] = vessel_figures(arguments.data / "chase_db1")
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(page(results), encoding="utf-8")
@@ -89,6 +94,23 @@ def second_tracing(folder: Path) -> dict[str, Any]:
         errors.append(np.nanmean(np.abs(two.values - one.values), axis=(1, 2)))
     means = np.mean(errors, axis=0).tolist()
     return {"images": len(errors), "error px": dict(zip(BANDS, means, strict=True))}
+
+
+def device_difference(path: Path) -> dict[str, float]:
+    """Compare ILM to BM with the device's own lines in one scan, in µm."""
+    image = read_image(path)
+    lines, axial = image.acquisition.lines, image.spacing.axial.um
+    heights = dict(zip(lines.names, lines.heights, strict=True))
+    device = (heights["BM"] - heights["ILM"]) * axial
+    ours = measure_thickness(segment(image, "oct-layers"), OCT_LAYERS, image.spacing)
+    difference = ours.values[ours.index("ILM–BM"), 0] - device
+    seen = np.isfinite(difference)
+    return {
+        "device mean µm": float(device[seen].mean()),
+        "mean difference µm": float(difference[seen].mean()),
+        "SD µm": float(difference[seen].std()),
+        "columns %": 100 * float(seen.mean()),
+    }
 
 
 def vessel_figures(folder: Path) -> list[dict[str, Any]]:
@@ -146,6 +168,8 @@ def page(results: dict[str, Any]) -> str:
     parts = [HEAD]
     if "layers" in results:
         parts += [LAYERS, layer_table(results["layers"])]
+    if "device" in results:
+        parts.append(DEVICE.format(**results["device"]))
     if "vessels" in results:
         parts += [VESSELS, vessel_table(results["vessels"])]
     return "\n".join(parts) + "\n"
@@ -214,6 +238,10 @@ The size of a pixel is not in these files: about 3.87 µm on a Spectralis. The s
 that the model's probabilities give; if it were right, 95 % of the columns would lie within 1.96 of
 it.
 """
+DEVICE = """
+Against the device's own lines, ILM to BM in one line scan (`line_scan.vol`), in {columns %:.0f} % of
+its columns: the device's mean is {device mean µm:.0f} µm, and `oct-layers` differs from it by
+{mean difference µm:+.1f} µm on average, SD {SD µm:.1f} µm."""
 VESSELS = """
 ## Vessels
 
