@@ -239,8 +239,8 @@ that the model's probabilities give; if it were right, 95 % of the columns would
 it.
 """
 DEVICE = """
-Against the device's own lines, ILM to BM in one line scan (`line_scan.vol`), in {columns %:.0f} % of
-its columns: the device's mean is {device mean µm:.0f} µm, and `oct-layers` differs from it by
+Against the device's own lines, ILM to BM in one line scan (`line_scan.vol`), in {columns %:.0f} %
+of its columns: the device's mean is {device mean µm:.0f} µm, and `oct-layers` differs from it by
 {mean difference µm:+.1f} µm on average, SD {SD µm:.1f} µm."""
 VESSELS = """
 ## Vessels

@@ -74,7 +74,9 @@ def measure_lesions(
     """
     classes = lesion_classes(scheme)
     if not classes:
-        raise MeasureError(f"'{scheme.name}' has layers only: their thickness is measured.")
+        raise MeasureError(
+            f"'{scheme.name}' has layers only, whose thickness is measured between surfaces."
+        )
     spacing = spacing or Spacing()
     ignored = np.zeros(mask.labels.shape, bool) if mask.ignore is None else mask.ignore
     ignored = ignored | (mask.labels >= len(scheme))
