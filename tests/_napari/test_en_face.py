@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
+from qtpy.QtWidgets import QApplication
 
 from napari_retina_seg._napari.layers import is_image, position, retina_image
 from napari_retina_seg._napari.masks.annotations import copy_annotation
@@ -25,6 +26,7 @@ def opened(viewer, tmp_path):
     path = str(write_vol(tmp_path / "scan.vol", intensities(), lines=LINES))
     for data, options, kind in get_reader(path)(path):
         getattr(viewer, f"add_{kind}")(data, **options)
+    QApplication.processEvents()
     return {layer.name: layer for layer in viewer.layers}
 
 
@@ -37,7 +39,7 @@ def test_a_volume_comes_with_its_lines_and_its_en_face_image(viewer, opened):
     assert np.allclose(image.scale, (60, 1000 * SCALE_Z, 1000 * SCALE_X))
     assert np.array_equal(face.data, FACE)
     assert [is_image(layer) for layer in (image, face)] == [True, False]
-    assert viewer.layers.selection.active == image
+    assert [layer.name for layer in viewer.layers.selection] == ["scan"]
     assert retina_image(image).acquisition.pattern == "raster"
     right_edge = face.data_to_world((0, FACE.shape[1] - 0.5))[1]
     assert right_edge < image.data_to_world((0, 0, -0.5))[2]  # they lie beside each other
@@ -81,6 +83,9 @@ def test_a_click_there_leads_to_scan_and_column(viewer, opened):
     assert position(image, viewer.dims.point).index == 2
     ends = [image.world_to_data((0, *point))[2] for point in marks.data[1]]
     np.testing.assert_allclose(ends, 13, atol=1e-4)
+    ring = np.array([face.world_to_data(point) for point in marks.data[2]])
+    np.testing.assert_allclose(ring.mean(axis=0), (row, column), atol=1e-4)
+    assert np.ptp(ring, axis=0).max() < 12
     click(viewer, image.data_to_world((0, 3, 3)))  # beside the en-face image
     assert position(image, viewer.dims.point).index == 2
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
+from qtpy.QtCore import QTimer
 
 from napari_retina_seg._napari.acquisitions import EnFaceInfo
 from napari_retina_seg._napari.layers import (
@@ -41,22 +42,17 @@ def _link(viewer: ViewerModel, layer: Any) -> None:
     if not isinstance(info, EnFaceInfo):
         return
     image = find_image_of(layer, viewer.layers)
-    if image is not None:
-        _select_instead(viewer, layer, image)
-        if info.face.paths:
-            EnFaceLink(viewer, layer, image)
+    if image is None:
+        return
+    if info.face.paths:
+        EnFaceLink(viewer, layer, image)
+    # napari selects what it has added only when this call is over.
+    QTimer.singleShot(0, lambda: _select(viewer, image))
 
 
-def _select_instead(viewer: ViewerModel, layer: Image, image: Image) -> None:
-    """Select the B-scans when napari selects the layer that it has just added."""
-    changed = viewer.layers.selection.events.active
-
-    def select(event: Any) -> None:
-        if event.value is layer:
-            changed.disconnect(select)
-            viewer.layers.selection.active = image
-
-    changed.connect(select)
+def _select(viewer: ViewerModel, image: Image) -> None:
+    if image in viewer.layers:
+        viewer.layers.selection.select_only(image)
 
 
 class EnFaceLink:
@@ -103,9 +99,9 @@ class EnFaceLink:
             rows = self._image.data.shape[-2]
             ends = [self._on_b_scan(row, self._column) for row in (-0.5, rows - 0.5)]
             spot = np.array(self._layer.data_to_world(points[self._column]))
-            box = [spot + 2 * width * np.array(corner) for corner in ((-1, -1), (1, 1))]
+            ring = np.array([spot, (2 * width, 2 * width)])  # centre and radii
             self._marks.add_lines([np.array(ends)], edge_width=width / 2, edge_color=_COLOR)
-            self._marks.add_ellipses([np.array(box)], edge_width=width / 2, edge_color=_COLOR,
+            self._marks.add_ellipses([ring], edge_width=width / 2, edge_color=_COLOR,
                                      face_color="transparent")  # fmt: skip
         self._marks.selected_data = set()
 
