@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -252,6 +253,14 @@ def test_a_third_of_many_patients_proves_the_candidate_whose_promotion_may_be_ki
         promote(project, replace(found, plan=again))
         assert promoted_model(project).name == "tiny-fundus-tuned"
         assert promoted_model(project).spec.promotion.by == "Ann"
+
+
+def test_time_and_memory_are_estimated_and_nothing_is_kept(run, study, fundus_model):
+    command = ("project", "improve", study, "--model", fundus_model.path, ALONE, *SET)
+    result = run(*command, "--estimate")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"It takes about \d+ (s|min) and \d+\.\d GB of memory", result.stdout)
+    assert not (study / "improvements").exists()
 
 
 def test_a_mask_that_changed_since_the_proof_forbids_the_promotion(study, fundus_model):

@@ -129,7 +129,8 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     assert dock.pause_button.isEnabled()
     os.kill(dock.runs.status.started.pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: dock.button.text() == "Go on", timeout=LONG)
-    assert "A run was stopped" in dock.status.text()
+    assert "The program was ended from outside" in dock.status.text()
+    assert "Go on continues it where it was" in dock.status.text()
 
     qtbot.waitUntil(dock.button.isEnabled, timeout=30_000)
     push(qtbot, dock.button)
@@ -212,15 +213,16 @@ def test_the_picture_of_the_newest_training_is_shown(chosen, study, qtbot):
         assert chosen.snapshot.pixmap().toImage().pixelColor(5, 5).red() == 200
 
 
-def test_time_and_memory_are_asked_of_another_program(chosen, qtbot):
-    chosen.recipe.field("training.epochs").value = 3
+def test_time_and_memory_are_asked_of_another_program(chosen, study, qtbot):
+    """What they are, `tests/cli` sees; here that program finds that too few images are left."""
     choose_patients(chosen, "Each image is its own patient")
     qtbot.waitUntil(chosen.estimate_button.isEnabled, timeout=30_000)
-    chosen.recipe.field("training.crop").value = (64, 64)
+    with Project(study, author="Bob") as project:
+        project.remove_images([1, 2, 3, 4], "blurred")
     push(qtbot, chosen.estimate_button)
     assert "Trying a few steps" in chosen.time_needed.text()
-    qtbot.waitUntil(lambda: "It takes about" in chosen.time_needed.text(), timeout=LONG)
-    assert "GB are free" in chosen.time_needed.text()
+    qtbot.waitUntil(lambda: "can't be estimated" in chosen.time_needed.text(), timeout=LONG)
+    assert "There are corrected masks of 2 patients" in chosen.time_needed.text()
 
 
 def test_what_a_program_found_is_shown_when_the_dock_is_opened_again(dock, study):
