@@ -19,6 +19,7 @@ from napari_retina_seg.models.recipe import Recipe
 Array = npt.NDArray[Any]
 
 LARGEST = (512, 384)  # rows and columns of the part
+_MARGIN = 32  # rows above and below what is drawn
 _GAP, _LINE, _LEAST, _FONT = 8, 34, 180, cv2.FONT_HERSHEY_SIMPLEX  # px
 
 
@@ -139,18 +140,23 @@ class Snapshot:
         What is missing in a mask is blue, what is drawn though it is not there is red, as in the
         report of an evaluation.
         """
-        before = self._tile(self.before, "before")
-        after = self._tile(now, f"epoch {epoch}")
+        truth = _truth(self.sample, len(self.recipe.scheme))
+        seen = (truth > 0) | (self.before.labels > 0) | (now.labels > 0)
+        rows = np.flatnonzero(seen.any(axis=1))
+        shown = slice(max(0, rows[0] - _MARGIN), rows[-1] + _MARGIN) if rows.size else slice(None)
+        before = self._tile(self.before, "before", shown)
+        after = self._tile(now, f"epoch {epoch}", shown)
         gap = np.full((len(before), _GAP, 3), 255, np.uint8)
         drawn = np.hstack([before, gap, after])
         return bytes(cv2.imencode(".png", drawn[..., ::-1])[1])
 
-    def _tile(self, drawn: Prediction, when: str) -> npt.NDArray[np.uint8]:
+    def _tile(self, drawn: Prediction, when: str, rows: slice) -> npt.NDArray[np.uint8]:
         tile = draw_overlay(self.picture, drawn.labels, self.recipe.scheme)
         truth = _truth(self.sample, len(self.recipe.scheme))
         wrong = (truth != drawn.labels) & (self.sample.counted > 0)
         tile[wrong & (truth > 0)] = MISSED
         tile[wrong & (drawn.labels > 0)] = INVENTED
+        tile = tile[rows]
         head = np.full((2 * _LINE, max(tile.shape[1], _LEAST), 3), 255, np.uint8)
         for line, words in enumerate((when, f"Dice {np.nan_to_num(drawn.dice):.3f}"), 1):
             cv2.putText(head, words, (4, line * _LINE - 8), _FONT, 0.9, (0, 0, 0), 2, cv2.LINE_AA)
