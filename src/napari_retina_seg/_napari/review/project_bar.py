@@ -133,7 +133,7 @@ class ProjectBar(QWidget):
     def ask_for_files(self) -> None:
         """Ask which files to add."""
         kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        files, _ = QFileDialog.getOpenFileNames(self, "Add images", "", f"Images ({kinds})")
+        files, _ = QFileDialog.getOpenFileNames(self, "Add images", "", f"Images ({kinds} *.xml)")
         if files:
             self.added.emit(tuple(Path(file) for file in files))
 
