@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from napari_retina_seg.metrics.expected_gain import ReviewFigures
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.tables import Base
 from napari_retina_seg.types.annotation import Annotation
@@ -14,7 +15,9 @@ from napari_retina_seg.types.annotation import Annotation
 @pytest.fixture
 def full(ann, image, make):
     """Fill the project with a row in every table, and close it."""
-    ann.add_prediction(image.id, make.prediction())
+    figures = ReviewFigures(0.1, 0.2, "INL is missing", 0.3, "the mask of older", (0.5, 1.5))
+    ann.add_prediction(image.id, make.prediction(), figures)
+    ann.rank_images()
     drawn = make.annotation()
     ann.save_version(image.id, Annotation(drawn.labels, None, drawn.labels > 3), Action.DRAFT)
     ann.assign_second_grader(image.id, "Bob")

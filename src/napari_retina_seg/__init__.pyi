@@ -24,15 +24,17 @@ from .metrics.agreement import (
     SizeAgreement,
 )
 from .metrics.bootstrap import Estimate
+from .metrics.burden import Burden, GradedImage, ModelBurden
 from .metrics.calibration import Reliability
 from .metrics.evaluation import Evaluation, ImageScores
+from .metrics.expected_gain import ReviewFigures
 from .metrics.proposals import ProposalSummary
 from .models.registry import ModelFolder, list_models, load_model
 from .models.spec import ModelSpec, TrainingRecord
 from .project.files import IntegrityProblem, IntegrityProblemKind
 from .project.filters import Filters, Order
 from .project.project import Project
-from .project.results import Added, Assigned
+from .project.results import Added, Assigned, Ranked
 from .project.states import Action, GradingRound, State
 from .project.values import (
     Autosave,
@@ -87,6 +89,7 @@ __all__ = [
     "Autosave",
     "BoundaryDifference",
     "Branching",
+    "Burden",
     "CancelToken",
     "Cancelled",
     "Change",
@@ -109,6 +112,7 @@ __all__ = [
     "Format",
     "Fovea",
     "Gradability",
+    "GradedImage",
     "GradingRound",
     "Identities",
     "ImageAgreement",
@@ -126,6 +130,7 @@ __all__ = [
     "Measurements",
     "Method",
     "Modality",
+    "ModelBurden",
     "ModelFolder",
     "ModelSpec",
     "ModelUse",
@@ -143,12 +148,14 @@ __all__ = [
     "ProjectInfo",
     "ProposalSummary",
     "Provenance",
+    "Ranked",
     "ReadOptions",
     "Region",
     "Reliability",
     "Removal",
     "RetinaImage",
     "RetinaSegError",
+    "ReviewFigures",
     "ScanPattern",
     "Segmentation",
     "Selection",

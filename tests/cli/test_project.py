@@ -111,6 +111,37 @@ def test_from_an_empty_folder_to_masks_that_count(run, project, mask):
     np.testing.assert_array_equal(labels, phantom_bscan(0, 96, 128).labels)
 
 
+def test_the_queue_lists_what_is_left_and_why(run, project):
+    predict(project, "p1_a", "p2_a")
+    first = run("project", "queue", project)
+    assert [line.split()[1] for line in first.stdout.splitlines()[1:]] == ["p1_a", "p1_b", "p2_a"]
+    ordered = run("project", "queue", project, "--order", "gain", "--json")
+    rows = json.loads(ordered.stdout)
+    assert rows[-1]["name"] == "p1_b"
+    assert rows[-1]["reason"] == "no prediction yet"
+    assert rows[0]["reason"].startswith("mean uncertainty")
+    assert "predict again" in ordered.stderr  # made without the figures
+    accepted = run("project", "accept", project, "p1_a")
+    assert accepted.exit_code == 0
+    assert "p1_a" not in run("project", "queue", project, "--limit", 1).stdout
+    assert "p1_a" in run("project", "queue", project, "--state", "accepted").stdout
+    assert "No image matches" in run("project", "queue", project, "--state", "adjudicated").stderr
+
+
+def test_what_corrections_cost_is_printed_and_reported(run, project, tmp_path):
+    predict(project, "p1_a")
+    assert "No first grading is finished yet" in run("project", "burden", project).stderr
+    run("project", "accept", project, "p1_a", "--author", "Ann")
+    told = run("project", "burden", project, "--out", tmp_path / "report")
+    assert told.exit_code == 0, told.output
+    assert "oct-layers" in told.stdout
+    assert "no time" in told.stderr
+    assert "p1_a" not in (tmp_path / "report/burden_images.csv").read_text()
+    again = run("project", "burden", project, "--out", tmp_path / "report")
+    assert again.exit_code == 2
+    assert "--overwrite" in again.output
+
+
 def test_status_and_history_are_printed(run, project, mask):
     predict(project, "p1_a")
     with Project(project, author="Bob") as bob:

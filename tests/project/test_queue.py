@@ -28,6 +28,7 @@ def multiply(folder, total):
             "state": states[number % len(states)],
             "author": "Ann" if number % 3 else None,
             "uncertainty": (number * 7919 % 10) / 10 if number % 4 else -1,
+            "gain": (number * 6007 % 10) / 10 if number % 3 else -1,
         }
         for number in range(2, total + 1)
     ]
@@ -86,6 +87,8 @@ def test_pages_put_together_are_the_queue(module_project, wanted, order, limit):
     expected = [image for image in everything if fits(image, wanted)]
     if order is Order.WORST_FIRST:
         expected.sort(key=lambda image: (-uncertainty(image), image.id))
+    if order is Order.GAIN:
+        expected.sort(key=lambda image: (-(-1 if image.gain is None else image.gain), image.id))
     pages, after = [], None
     while page := module_project.queue(wanted, order, after=after, limit=limit):
         pages += page

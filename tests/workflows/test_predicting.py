@@ -1,5 +1,8 @@
 """A model over a project: what it draws is kept, what people did stays, bad images are told."""
 
+import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +13,14 @@ from skimage.data import retina
 from helpers import tiny_model, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.project.filters import Order
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
-from napari_retina_seg.types.image import Modality
+from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 from napari_retina_seg.workflows.predicting import iter_predict_images
 
 
@@ -60,6 +65,66 @@ def test_all_are_predicted_once_with_what_the_review_needs(ann, scans, model):
     renamed = replace(model, spec=model.spec.model_copy(update={"name": "of-a-later-version"}))
     again = finish(iter_predict_images(ann, renamed, ids))
     assert (again.image_ids, again.skipped) == ((), tuple(ids))
+
+
+def test_the_order_by_expected_gain_is_worked_out_with_reasons(ann, scans, model):
+    finish(iter_predict_images(ann, model, [scan.id for scan in scans[:2]]))
+    first, second, third = ann.queue(order=Order.GAIN)
+    assert first.gain >= second.gain >= 0
+    assert "columns" in first.reason
+    assert (third.id, third.gain, third.reason) == (scans[2].id, None, "no prediction yet")
+    assert ann.predictions_without_figures() == {}
+
+
+def test_figures_that_an_earlier_version_left_out_are_added_without_running_the_model(
+    ann, scans, model
+):
+    finish(iter_predict_images(ann, model, [scans[0].id]))
+    drawn = ann.queue(order=Order.GAIN)[0]
+    probabilities = ann.probabilities(scans[0].id, 1)
+    earlier = replace(ann.annotation(scans[0].id, 1), probabilities=probabilities, ignore=None)
+    segmentation = Segmentation(
+        **{name: getattr(earlier, name) for name in ("labels", "boundaries", "probabilities")},
+        scheme=ann.scheme,
+        provenance=Provenance("", model.name, model.spec.weights_sha256, "", "CPU", "float32", 1),
+    )
+    ann.add_prediction(scans[0].id, segmentation)  # as an earlier version of the program did
+    assert ann.predictions_without_figures() == {scans[0].id: 2}
+    ranked = ann.rank_images()
+    assert ranked.without_figures == 1
+    assert "without running the model" in ranked.sentence
+    assert "mean uncertainty" in ann.image(scans[0].id).reason
+    again = finish(iter_predict_images(ann, model, [scans[0].id]))
+    assert again.skipped == (scans[0].id,)
+    assert len(ann.history(scans[0].id)) == 2
+    assert ann.image(scans[0].id).reason == drawn.reason
+
+
+def test_a_mirrored_image_is_compared_on_request(ann, scans, model):
+    done = finish(iter_predict_images(ann, model, [scans[0].id], mirrored=True))
+    assert done.image_ids == (scans[0].id,)
+    figures = figures_of(ann, scans[0].id)
+    assert 0 <= figures["differs"] <= 1
+    assert figures["differs_from"] == "the mask of its mirror image"
+
+
+def figures_of(project, image_id):
+    with closing(sqlite3.connect(project.folder / "project.sqlite")) as raw:
+        query = "SELECT figures FROM review_figures WHERE image_id = ?"
+        return json.loads(raw.execute(query, (image_id,)).fetchone()[0])
+
+
+def test_an_image_is_mirrored_with_its_colours_and_what_holds_data():
+    from napari_retina_seg.workflows.predicting import _mirror
+
+    image = phantom_bscan(0, 64, 96).image
+    valid = np.zeros((64, 96), bool)
+    valid[:, :5] = True
+    turned = _mirror(replace(image, valid=valid))
+    np.testing.assert_array_equal(turned.plane(), image.plane()[:, ::-1])
+    np.testing.assert_array_equal(turned.valid_plane(), valid[:, ::-1])
+    color = RetinaImage(np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3), color=True)
+    np.testing.assert_array_equal(_mirror(color).plane(1), color.plane(1)[:, ::-1])
 
 
 def test_what_a_person_has_begun_is_left_alone_unless_it_is_asked_for(ann, scans, model):
@@ -166,6 +231,11 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     connection.execute("DROP TABLE confirmed_name")
     connection.execute("DROP TABLE removal")
     connection.execute("DROP TABLE model_use")
+    connection.execute("DROP TABLE review_figures")
+    connection.execute("DROP INDEX image_gain_first")
+    connection.execute("DROP INDEX image_state_gain_first")
+    connection.execute("ALTER TABLE image DROP COLUMN gain")
+    connection.execute("ALTER TABLE image DROP COLUMN reason")
     connection.execute("ALTER TABLE autosave DROP COLUMN comment")
     connection.execute("ALTER TABLE second_reader DROP COLUMN compared_at")
     connection.execute("ALTER TABLE image DROP COLUMN warning")
@@ -177,5 +247,6 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     with Project(folder, author="Ann") as again:
         assert [image.warning for image in again.images()] == ["", "", ""]
         assert again.history(scans[0].id)[0].checks == ()
+        assert [image.gain for image in again.images()] == [None, None, None]
         finish(iter_predict_images(again, model, [scans[1].id]))
         assert len(again.history(scans[1].id)) == 1

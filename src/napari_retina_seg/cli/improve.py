@@ -17,6 +17,7 @@ from napari_retina_seg.cli.console import (
     say,
     start_engine,
 )
+from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
 from napari_retina_seg.cli.patient_options import (
     EachImageItsOwnPatient,
     PatientsFromFolder,
@@ -27,6 +28,8 @@ from napari_retina_seg.cli.patient_options import (
 from napari_retina_seg.cli.project import Author, Folder, open_project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_retina_seg.datasets.labelled import LabelledImage
     from napari_retina_seg.models.spec import ModelSpec
     from napari_retina_seg.project.values import ModelUse
@@ -234,6 +237,50 @@ def _print_result(found: Improvement, report: tuple[Path, ...]) -> None:
     for sentence in (found.summary, harm_of(proof), verdict_of(proof)):
         echo(sentence)
     echo(str(report[0].resolve()))
+
+
+def burden_command(
+    folder: Folder,
+    author: Author,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder for a report: a page with plots over time, CSV and JSON.",
+        ),
+    ] = None,
+    overwrite: OverwriteReport = False,
+) -> None:
+    """Show what correcting each model's masks costs: minutes, changes, what was left unchanged."""
+    from napari_retina_seg.project.view import ProjectView
+    from napari_retina_seg.reports.burden import FILES, burden_table, notes, write_burden
+
+    if out is not None:
+        check_reports(out, FILES, overwrite=overwrite)
+    with ProjectView(folder, author=author) as project:
+        burden = project.burden()
+    header, rows = burden_table(burden)
+    if rows:
+        _print_table(header, rows)
+    for sentence in notes(burden):
+        say(sentence)
+    if out is not None:
+        for path in write_burden(burden, "What corrections cost", out):
+            echo(str(path.resolve()))
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in header:
+        table.add_column(as_cell(name, fold=True))
+    for row in rows:
+        table.add_row(*map(as_cell, row))
+    Console().print(table)
 
 
 def roll_back_command(folder: Folder, author: Author) -> None:

@@ -2,13 +2,103 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_retina_seg.cli.batch import ImageKind
-from napari_retina_seg.cli.console import echo, say
-from napari_retina_seg.cli.project import Author, Folder, Images, open_project
+from napari_retina_seg.cli.console import as_cell, echo, say
+from napari_retina_seg.cli.project import Author, Folder, Images, Json, open_project, to_json
+from napari_retina_seg.project.states import UNFINISHED, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_retina_seg.project.project import Project
+    from napari_retina_seg.project.values import ProjectImage
+
+
+class QueueOrder(StrEnum):
+    """Orders of the queue by the names of the command line."""
+
+    ADDED = "added"
+    UNCERTAIN = "uncertain"
+    GAIN = "gain"
+
+
+def queue_command(
+    folder: Folder,
+    author: Author,
+    order: Annotated[
+        QueueOrder,
+        typer.Option(
+            help="As they were added, by uncertainty, or by what their correction is expected to"
+            " teach a model, with the reason."
+        ),
+    ] = QueueOrder.ADDED,
+    state: Annotated[
+        list[State] | None,
+        typer.Option(
+            help="Only images of this state; may be repeated. By default unfinished ones."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List images: those that are left to do, or those of given states.
+
+    The order by gain is worked out anew: what the model is unsure of, where models differ, what is
+    implausible or unlike the corrected images, and not many images of one patient or volume.
+    """
+    from napari_retina_seg.project.filters import Filters, Order
+
+    orders = dict(zip(QueueOrder, Order, strict=True))
+    filters = Filters(states=frozenset(state) if state else UNFINISHED)
+    with open_project(folder, author) as project:
+        if order is QueueOrder.GAIN:
+            _rank(project)
+        images = project.queue(filters, orders[order], limit=limit)
+    if as_json:
+        typer.echo(to_json([_described(image) for image in images]))
+    else:
+        _print_queue(images)
+
+
+def _rank(project: Project) -> None:
+    if project.read_only:
+        say("The project can't be written: the order is as it was last worked out.")
+        return
+    sentence = project.rank_images().sentence
+    if sentence:
+        say(sentence)
+
+
+def _described(image: ProjectImage) -> dict[str, object]:
+    return {
+        "id": image.id,
+        "name": image.name,
+        "state": image.state.value,
+        "uncertainty": image.uncertainty,
+        "gain": image.gain,
+        "reason": image.reason,
+        "warning": image.warning,
+    }
+
+
+def _print_queue(images: Sequence[ProjectImage]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not images:
+        say("No image matches.")
+        return
+    table = Table("", "image", "state", "uncertain", "why it is here", box=None, pad_edge=False)
+    for image in images:
+        uncertain = "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
+        cells = (f"#{image.id}", image.name, str(image.state), uncertain, image.reason)
+        table.add_row(*(as_cell(cell, fold=True) for cell in cells))
+    Console().print(table)
 
 
 def assign_command(

@@ -278,6 +278,8 @@ def _new_row(
         author=None,
         uncertainty=-1,
         warning="",
+        gain=-1,
+        reason="",
     )
 
 

@@ -15,6 +15,7 @@ class Order(StrEnum):
 
     ADDED = "as added"
     WORST_FIRST = "most uncertain first"
+    GAIN = "most instructive first"
 
 
 @dataclass(frozen=True)

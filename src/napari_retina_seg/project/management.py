@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from napari_retina_seg.project import assignments, images, model_uses, names, removals
+from napari_retina_seg.metrics.expected_gain import ReviewFigures
+from napari_retina_seg.project import assignments, images, model_uses, names, ranking, removals
 from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.opening import check_name
-from napari_retina_seg.project.results import Assigned
+from napari_retina_seg.project.results import Assigned, Ranked
 from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.choices import member
@@ -145,6 +146,38 @@ class ProjectManagement(ProjectView):
             If there is no such image, or it can't be written.
         """
         return removals.restore_images(self._store, image_ids)
+
+    def rank_images(self) -> Ranked:
+        """Work out the order by expected gain (`Order.GAIN`) anew, with the reasons.
+
+        It follows from the newest predictions and from what was corrected, and is kept until it is
+        worked out again: after a model was run, and when somebody asks for this order.
+
+        Raises
+        ------
+        ProjectError
+            If it can't be written.
+        """
+        return ranking.rank_images(self._store)
+
+    def add_review_figures(self, image_id: int, version: int, figures: ReviewFigures) -> None:
+        """Save what a prediction says about how much its correction would teach.
+
+        Parameters
+        ----------
+        image_id : int
+            Which image.
+        version : int
+            Number of the prediction.
+        figures : ReviewFigures
+            Of `inference.review_figures.find_review_figures`.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such prediction, or it can't be written.
+        """
+        ranking.add_figures(self._store, image_id, version, figures)
 
     def set_modality(self, image_ids: Sequence[int], modality: Modality | str) -> None:
         """Correct the modality of images, which is guessed from the pixels when they are added.

@@ -59,6 +59,20 @@ def _add_model_uses(connection: Connection) -> None:
     )
 
 
+def _add_review_figures(connection: Connection) -> None:
+    """Add the order by expected gain: no image has a place in it yet."""
+    connection.execute(text("ALTER TABLE image ADD COLUMN gain FLOAT NOT NULL DEFAULT -1"))
+    connection.execute(text("ALTER TABLE image ADD COLUMN reason VARCHAR NOT NULL DEFAULT ''"))
+    connection.execute(text("CREATE INDEX image_gain_first ON image (gain DESC, id)"))
+    connection.execute(text("CREATE INDEX image_state_gain_first ON image (state, gain DESC, id)"))
+    connection.execute(
+        text(
+            "CREATE TABLE review_figures (image_id INTEGER NOT NULL PRIMARY KEY REFERENCES"
+            " image (id), version INTEGER NOT NULL, figures JSON NOT NULL)"
+        )
+    )
+
+
 # The n-th migrates the tables from version n to version n + 1.
 MIGRATIONS: tuple[Migration, ...] = (
     _add_checks,
@@ -66,6 +80,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_checksums,
     _add_removals,
     _add_model_uses,
+    _add_review_figures,
 )
 
 

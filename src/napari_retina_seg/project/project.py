@@ -9,6 +9,7 @@ from typing import Self
 
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.io.schemes import find_scheme
+from napari_retina_seg.metrics.expected_gain import ReviewFigures
 from napari_retina_seg.project import autosaves, leases, versions
 from napari_retina_seg.project.adding import PatientOf, iter_add_images
 from napari_retina_seg.project.management import ProjectManagement
@@ -154,15 +155,27 @@ class Project(ProjectManagement):
             token=token or CancelToken(),
         )
 
-    def add_prediction(self, image_id: int, segmentation: Segmentation) -> Version:
+    def add_prediction(
+        self, image_id: int, segmentation: Segmentation, figures: ReviewFigures | None = None
+    ) -> Version:
         """Save a prediction. It does not count as truth until a person accepts or corrects it.
+
+        Parameters
+        ----------
+        image_id : int
+            Which image.
+        segmentation : Segmentation
+            The prediction.
+        figures : ReviewFigures, optional
+            What it says about how much a correction would teach, for the order by expected gain. If
+            they do not tell how much another mask differs, that of an earlier model is compared.
 
         Raises
         ------
         ProjectError
             If it does not fit the image or the scheme, or can't be written.
         """
-        return versions.add_prediction(self._store, image_id, segmentation)
+        return versions.add_prediction(self._store, image_id, segmentation, figures)
 
     def save_version(
         self,

@@ -18,6 +18,7 @@ from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
 from napari_retina_seg.project.values import ProjectImage, Status
 
 _Query = Select[Any]
+_COLUMNS = {Order.WORST_FIRST: ImageRow.uncertainty, Order.GAIN: ImageRow.gain}
 
 
 def list_images(
@@ -90,14 +91,15 @@ def _page(
         if anchor is not None:
             query = query.where(_beyond(ImageRow.id, anchor.id, backwards))
         return list(session.scalars(query.order_by(by_id).limit(limit)))
-    worst = ImageRow.uncertainty
+    worst = _COLUMNS[order]
     by_worst = worst.asc() if backwards else worst.desc()
     rows: list[ImageRow] = []
     if anchor is not None:
-        ties = query.where(worst == anchor.uncertainty)
+        place = getattr(anchor, worst.key)
+        ties = query.where(worst == place)
         ties = ties.where(_beyond(ImageRow.id, anchor.id, backwards)).order_by(by_id)
         rows += session.scalars(ties.limit(limit))
-        query = query.where(_beyond(worst, anchor.uncertainty, not backwards))
+        query = query.where(_beyond(worst, place, not backwards))
     if len(rows) < limit:
         rows += session.scalars(query.order_by(by_worst, by_id).limit(limit - len(rows)))
     return rows
@@ -110,7 +112,8 @@ def _beyond(column: Any, value: float, down: bool) -> Any:
 def _key(order: Order) -> Callable[[ImageRow], tuple[float, int]]:
     if order is Order.ADDED:
         return lambda row: (0, row.id)
-    return lambda row: (-row.uncertainty, row.id)
+    column = _COLUMNS[order].key
+    return lambda row: (-getattr(row, column), row.id)
 
 
 def list_authors(store: Store) -> tuple[str, ...]:

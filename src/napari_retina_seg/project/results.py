@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.project.values import ProjectImage
+from napari_retina_seg.types.counts import count
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,44 @@ class Added:
     problems: tuple[str, ...]
     identifiers: tuple[tuple[ProjectImage, tuple[str, ...]], ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Result of working out the order by expected gain.
+
+    Attributes
+    ----------
+    images : int
+        Unfinished images with a prediction: those that have a place.
+    without_figures : int
+        How many of them have only their mean uncertainty, since an earlier version of the program
+        made the prediction.
+    compares : bool
+        Whether enough images were corrected to tell which ones are unlike them.
+    """
+
+    images: int
+    without_figures: int
+    compares: bool
+
+    @property
+    def sentence(self) -> str:
+        """What the order is founded on; empty if nothing is missing."""
+        if not self.images:
+            return "No unfinished image has a prediction: run a model first."
+        if self.without_figures:
+            return (
+                f"Of {self.without_figures} of {count(self.images, 'image')} only the mean"
+                " uncertainty is known, from an earlier version of the program: predict again, and"
+                " the other figures are worked out without running the model."
+            )
+        if not self.compares:
+            return (
+                "Fewer than 3 images were corrected, so that the order does not yet know which are"
+                " unlike them."
+            )
+        return ""
 
 
 @dataclass(frozen=True)

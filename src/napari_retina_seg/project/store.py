@@ -185,6 +185,7 @@ def image_value(
         state=visible_state(State(row.state), blinded=blinded),
         author=None if blinded else row.author,
         uncertainty=row.uncertainty if row.uncertainty >= 0 else None,
+        gain=row.gain if row.gain >= 0 else None,
         removal=removal,
     )
 

@@ -116,10 +116,14 @@ class ImageRow(Base):
     author: Mapped[str | None]
     uncertainty: Mapped[float]  # -1 while there is no prediction: sorts last
     warning: Mapped[str] = mapped_column(server_default="")  # of the newest prediction
+    gain: Mapped[float] = mapped_column(server_default="-1")  # -1: finished, or no prediction
+    reason: Mapped[str] = mapped_column(server_default="")  # why it has this place by gain
 
 
 Index("image_worst_first", ImageRow.uncertainty.desc(), ImageRow.id)
 Index("image_state_worst_first", ImageRow.state, ImageRow.uncertainty.desc(), ImageRow.id)
+Index("image_gain_first", ImageRow.gain.desc(), ImageRow.id)
+Index("image_state_gain_first", ImageRow.state, ImageRow.gain.desc(), ImageRow.id)
 
 
 class VersionRow(Base):
@@ -212,6 +216,16 @@ class ConfirmedNameRow(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
     author: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class ReviewFiguresRow(Base):
+    """What the newest prediction of an image says about how much its correction would teach."""
+
+    __tablename__ = "review_figures"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    version: Mapped[int]  # number of the prediction
+    figures: Mapped[dict[str, Any]]
 
 
 class ModelUseRow(Base):

@@ -101,6 +101,11 @@ class ProjectImage:
         Why the image is unlike the training data of the model; else empty.
     removal : Removal or None
         Who removed it from the project, and when; None if it was not.
+    gain : float or None
+        What its correction can be expected to teach a model, 0 … 1, when the order was last worked
+        out; None if it is finished, has no prediction, or came later.
+    reason : str
+        Why it has this place in the order by gain.
     """
 
     id: int
@@ -122,6 +127,8 @@ class ProjectImage:
     uncertainty: float | None
     warning: str = ""
     removal: Removal | None = None
+    gain: float | None = None
+    reason: str = ""
 
     @property
     def n_slices(self) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from napari_retina_seg import __version__
+from napari_retina_seg.metrics.expected_gain import ReviewFigures, find_difference
 from napari_retina_seg.project import autosaves
 from napari_retina_seg.project.blinding import (
     SECOND_ACTIONS,
@@ -29,6 +30,7 @@ from napari_retina_seg.project.contents import (
 )
 from napari_retina_seg.project.files import StoredFile
 from napari_retina_seg.project.fitting import check_fits
+from napari_retina_seg.project.ranking import find_earlier_mask, note_figures
 from napari_retina_seg.project.removals import check_present
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
@@ -143,7 +145,9 @@ def reopen(store: Store, image_id: int, request: EditRequest) -> Version:
         return _add(store, session, image, request, parent, files, None)
 
 
-def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> Version:
+def add_prediction(
+    store: Store, image_id: int, segmentation: Segmentation, figures: ReviewFigures | None
+) -> Version:
     """Save a prediction; see `Project.add_prediction`."""
     store.database.check_writable()
     check_model(segmentation.provenance.model, segmentation.scheme, store.scheme)
@@ -152,6 +156,7 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
         image = image_row(session, image_id)
         check_present(session, image)
         check_fits(annotation, image_value(store, image, blinded=False), store.scheme)
+        figures = _with_difference(store, session, image, segmentation, figures)
     files = _write_annotation(store, annotation)
     uncertainty = None
     if segmentation.probabilities is not None:
@@ -173,9 +178,30 @@ def add_prediction(store: Store, image_id: int, segmentation: Segmentation) -> V
         image.uncertainty = -1 if uncertainty is None else uncertainty
         row.checks = [asdict(check) for check in segmentation.checks]
         image.warning = segmentation.warning
+        note_figures(session, image_id, row.number, figures)
         session.add(row)
         session.flush()
         return version_value(row)
+
+
+def _with_difference(
+    store: Store,
+    session: Session,
+    image: ImageRow,
+    segmentation: Segmentation,
+    figures: ReviewFigures | None,
+) -> ReviewFigures | None:
+    """Add how much the newest prediction by another model differs, unless a difference is known."""
+    if figures is None or figures.differs is not None:
+        return figures
+    weights = segmentation.provenance.weights_sha256
+    earlier = find_earlier_mask(store, session, versions_of(session, image), weights)
+    if earlier is None:
+        return figures
+    model, labels = earlier
+    labels = labels.reshape(segmentation.labels.shape)
+    differs = find_difference(labels, segmentation.labels, len(store.scheme))
+    return replace(figures, differs=differs, differs_from=f"the mask of {model}")
 
 
 def check_model(name: str, drawn: LabelScheme, wanted: LabelScheme) -> None:

@@ -8,15 +8,18 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
+from napari_retina_seg.metrics.burden import Burden
 from napari_retina_seg.project import (
     assignments,
     autosaves,
+    burden,
     double_gradings,
     history,
     images,
     model_uses,
     names,
     queue,
+    ranking,
     removals,
 )
 from napari_retina_seg.project.check import iter_check
@@ -184,6 +187,21 @@ class ProjectView:
     def model_uses(self) -> tuple[ModelUse, ...]:
         """Return which models were taken into use, oldest first: the last one is in use."""
         return model_uses.list_uses(self._store)
+
+    def burden(self) -> Burden:
+        """Return what correcting the models' masks cost, by model version, from the records.
+
+        Each image counts once, by its first grading when that was finished for the first time.
+        Images that this person still has to grade a second time are left out, as are removed ones.
+        """
+        return burden.find_burden(self._store)
+
+    def predictions_without_figures(self) -> dict[int, int]:
+        """Return the newest predictions that the order by gain knows little of, by image number.
+
+        An earlier version of the program made them; they have probabilities.
+        """
+        return ranking.list_without_figures(self._store)
 
     def status(self) -> Status:
         """Count images by state, and list leases and autosaves."""

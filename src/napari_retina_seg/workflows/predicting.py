@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
 
 from napari_retina_seg.inference.predict import iter_segment
+from napari_retina_seg.inference.review_figures import find_review_figures
+from napari_retina_seg.metrics.expected_gain import ReviewFigures, find_difference
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -13,6 +18,7 @@ from napari_retina_seg.project.values import ProjectImage, VersionKind
 from napari_retina_seg.project.versions import check_model
 from napari_retina_seg.project.view import check_opened
 from napari_retina_seg.types.errors import RetinaSegError, UnfitImageError
+from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.progress import (
     Cancelled,
     CancelToken,
@@ -20,6 +26,7 @@ from napari_retina_seg.types.progress import (
     ProgressCallback,
     finish,
 )
+from napari_retina_seg.types.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ def predict_images(
     image_ids: Sequence[int] | None = None,
     *,
     reviewed: bool = False,
+    mirrored: bool = False,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Predicted:
@@ -81,6 +89,9 @@ def predict_images(
         are skipped.
     reviewed : bool
         Also predict images that a person has worked on; human versions are not changed.
+    mirrored : bool
+        Also segment each image mirrored left to right: how much the two masks differ counts in
+        the order by expected gain. It takes twice as long.
     progress : callable, optional
         Called with a `Progress` before each image, slice and tile.
     cancel : CancelToken, optional
@@ -112,7 +123,12 @@ def predict_images(
     if image_ids is None:
         image_ids = [image.id for image in project.images()]
     job = iter_predict_images(
-        project, load_model(model), image_ids, reviewed=reviewed, token=cancel
+        project,
+        load_model(model),
+        image_ids,
+        reviewed=reviewed,
+        mirrored=mirrored,
+        token=cancel,
     )
     return finish(job, progress)
 
@@ -123,6 +139,7 @@ def iter_predict_images(
     image_ids: Sequence[int],
     *,
     reviewed: bool = False,
+    mirrored: bool = False,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, Predicted]:
     """Run a model over images step by step; see `predict_images`.
@@ -137,6 +154,8 @@ def iter_predict_images(
         Which images. Those that have the same model's prediction already are skipped.
     reviewed : bool
         Also predict images that a person has worked on; human versions are not changed.
+    mirrored : bool
+        Also segment each image mirrored, to compare; it takes twice as long.
     token : CancelToken, optional
         Stops it before the next image, slice or tile; predictions that were kept stay.
 
@@ -162,17 +181,19 @@ def iter_predict_images(
     token = token or CancelToken()
     check_model(model.name, model.spec.scheme, project.scheme)
     model.check_weights()
-    run = _Run(project, model, reviewed, token)
-    for done, image_id in enumerate(image_ids):
-        image = project.image(image_id)
-        yield Progress(done, len(image_ids), image.name)
-        try:
+    run = _Run(project, model, reviewed, mirrored, token)
+    try:
+        for done, image_id in enumerate(image_ids):
+            image = project.image(image_id)
+            yield Progress(done, len(image_ids), image.name)
             yield from _within(run.predict(image), done, len(image_ids), image.name)
-        except Cancelled:
-            raise Cancelled(
-                f"Cancelled after {done} of {len(image_ids)} images: the predictions made so"
-                " far are kept."
-            ) from None
+    except Cancelled:
+        run.rank()
+        raise Cancelled(
+            f"Cancelled after {done} of {len(image_ids)} images: the predictions made so"
+            " far are kept."
+        ) from None
+    run.rank()
     yield Progress(len(image_ids), len(image_ids), "Done")
     return Predicted(
         image_ids=tuple(run.image_ids),
@@ -192,7 +213,9 @@ class _Run:
     project: Project
     model: ModelFolder
     reviewed: bool
+    mirrored: bool
     token: CancelToken
+    has_ranking_changed: bool = False
     image_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     graded: list[int] = field(default_factory=list)
@@ -209,6 +232,9 @@ class _Run:
             pixels = self.project.read_image(image.id)
             job = iter_segment(pixels, self.model, probabilities=True, token=self.token)
             segmentation = yield from job
+            figures = find_review_figures(pixels, segmentation, self.project.scheme)
+            if self.mirrored:
+                figures = yield from self._compare_mirrored(pixels, segmentation, figures)
         except Cancelled:
             raise
         except UnfitImageError as error:
@@ -220,7 +246,8 @@ class _Run:
         # Someone may have begun to work on it meanwhile, without waiting for a prediction.
         if self._is_skipped(self.project.image(image.id)):
             return
-        self.project.add_prediction(image.id, segmentation)
+        self.project.add_prediction(image.id, segmentation, figures)
+        self.has_ranking_changed = True
         self.image_ids.append(image.id)
         if segmentation.checks:
             self.warned.append(image.id)
@@ -230,6 +257,7 @@ class _Run:
     def _is_skipped(self, image: ProjectImage) -> bool:
         """Whether the image needs no prediction; the reason is kept."""
         if self._has_prediction(image):
+            self._add_missing_figures(image)
             self.skipped.append(image.id)
             return True
         if image.state is not State.UNREVIEWED and not self.reviewed:
@@ -237,12 +265,55 @@ class _Run:
             return True
         return False
 
+    def rank(self) -> None:
+        """Work out the order by expected gain, if anything was predicted."""
+        if self.has_ranking_changed:
+            self.project.rank_images()
+
+    def _compare_mirrored(
+        self, image: RetinaImage, drawn: Segmentation, figures: ReviewFigures
+    ) -> Generator[Progress, None, ReviewFigures]:
+        """Add how much the mask of the mirrored image differs."""
+        job = iter_segment(_mirror(image), self.model, token=self.token)
+        other = np.flip((yield from job).labels, -1)
+        differs = find_difference(other, drawn.labels, len(drawn.scheme))
+        return replace(figures, differs=differs, differs_from="the mask of its mirror image")
+
+    def _add_missing_figures(self, image: ProjectImage) -> None:
+        """Work out the figures of a prediction by an earlier version of the program."""
+        number = self._without_figures.get(image.id)
+        if number is None or self.project.read_only:
+            return
+        try:
+            pixels = self.project.read_image(image.id)
+            drawn = replace(
+                self.project.annotation(image.id, number),
+                probabilities=self.project.probabilities(image.id, number),
+            )
+        except (RetinaSegError, OSError, MemoryError) as error:
+            self.problems.append(_sentence(image, error))
+            return
+        figures = find_review_figures(pixels, drawn, self.project.scheme)
+        self.project.add_review_figures(image.id, number, figures)
+        self.has_ranking_changed = True
+
+    @cached_property
+    def _without_figures(self) -> dict[int, int]:
+        return self.project.predictions_without_figures()
+
     def _has_prediction(self, image: ProjectImage) -> bool:
         return any(
             version.kind is VersionKind.PREDICTION
             and version.weights_sha256 == self.model.spec.weights_sha256
             for version in self.project.history(image.id)
         )
+
+
+def _mirror(image: RetinaImage) -> RetinaImage:
+    """Return an image turned left to right."""
+    turned = np.s_[..., ::-1, :] if image.color else np.s_[..., ::-1]
+    valid = None if image.valid is None else np.flip(image.valid, -1)
+    return replace(image, pixels=image.pixels[turned], valid=valid)
 
 
 def _within(

@@ -12,9 +12,10 @@ from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review import navigator
-from napari_retina_seg._napari.review.queue_model import Thumbnails
+from napari_retina_seg._napari.review.queue_model import UNCERTAINTY, WHY, Thumbnails
 from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.checksums import stamp_all
+from napari_retina_seg.project.filters import Order
 from napari_retina_seg.project.migrations import raw_connection
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
@@ -252,6 +253,25 @@ def test_the_queue_is_filtered_searched_and_ordered(ann, folder):
     ann.open(folder, "Ann")  # what was chosen for one project is over in the next one
     assert len(names(ann)) == 4
     assert queue.search.text() == ""
+
+
+def test_the_order_by_expected_gain_says_why_an_image_is_there(ann):
+    queue = ann.dock.queue
+    assert queue.table.isColumnHidden(WHY)
+    queue.orders.setCurrentText("By expected gain")
+    queue.orders.activated.emit(2)
+    ann.bot.waitUntil(lambda: queue.model.data(queue.model.index(0, WHY)) != "")
+    assert not queue.table.isColumnHidden(WHY)
+    assert queue.table.isColumnHidden(UNCERTAINTY)
+    project = ann.dock.session.project
+    assert names(ann) == [image.name for image in project.queue(order=Order.GAIN)]
+    first = project.queue(order=Order.GAIN)[0]
+    assert queue.model.data(queue.model.index(0, WHY)) == first.reason
+    # These predictions are as of an earlier version: that is said.
+    ann.bot.waitUntil(lambda: "only the mean uncertainty is known" in ann.said)
+    queue.orders.setCurrentText("As added")
+    queue.orders.activated.emit(0)
+    assert queue.table.isColumnHidden(WHY)
 
 
 def test_rows_have_pictures_of_their_images(ann, scans):

@@ -48,12 +48,15 @@ class ProjectBar(QWidget):
         Files and folders to be added.
     improve_wanted : ()
         The Improve dock was requested.
+    burden_wanted : ()
+        The report on what corrections cost was requested.
     """
 
     created = Signal(object, object, str)
     opened = Signal(object, str)
     added = Signal(object)
     improve_wanted = Signal()
+    burden_wanted = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -175,6 +178,7 @@ class ProjectBar(QWidget):
         if self._folder is not None:
             self._menu.addAction("Change author…", self.ask_who)
             self._menu.addAction("Improve the model…", self.improve_wanted.emit)
+            self._menu.addAction("What corrections cost…", self.burden_wanted.emit)
         self._menu.addSeparator()
         for folder in self.recent:
             if folder != self._folder:

@@ -31,13 +31,14 @@ _WAITING = 40  # older requests have scrolled out of view
 
 log = logging.getLogger(__name__)
 PAGE = 100
-COLUMNS = ("Image", "State", "Uncertain", "Author")
-IMAGE, STATE, UNCERTAINTY, AUTHOR = range(len(COLUMNS))
+COLUMNS = ("Image", "State", "Uncertain", "Author", "Why")
+IMAGE, STATE, UNCERTAINTY, AUTHOR, WHY = range(len(COLUMNS))
 _HINTS = (
     "Double-click opens an image.",
     "Review state of the image.",
     "How uncertain the model is of its prediction, over all pixels: 0 is certain, 1 is a guess.",
     "Author of the newest version.",
+    "Why the image has this place in the order by expected gain.",
 )
 STATES = (*(f"⚠ {state}" for state in State), DUE)  # the longest texts of that column
 
@@ -313,7 +314,7 @@ def _cell(image: ProjectImage, column: int, is_open: bool) -> str:
     if column == UNCERTAINTY:
         number = "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
         return f"⚠{number}" if image.warning else number
-    return image.author or ""
+    return image.reason if column == WHY else image.author or ""
 
 
 def _hint(image: ProjectImage) -> str:
@@ -322,6 +323,7 @@ def _hint(image: ProjectImage) -> str:
     lines = [f"#{image.id} {image.name}: {state_of(image)}{conflict}; {size} px", str(image.path)]
     if image.uncertainty is not None:
         lines.append(f"Uncertainty of the prediction: {image.uncertainty:.3f} (0 to 1)")
+    lines += [f"Expected gain {image.gain:.2f}: {image.reason}"] if image.gain is not None else []
     lines += [f"Newest version by {image.author}"] if image.author else []
     lines += [image.warning] if image.warning else []
     if image.removal is not None:

@@ -27,6 +27,7 @@ from napari_retina_seg._napari.review.queue_model import (
     STATE,
     STATES,
     UNCERTAINTY,
+    WHY,
     QueueModel,
 )
 from napari_retina_seg._napari.settings import Settings
@@ -62,7 +63,19 @@ _FILTER_HINTS = {
 }
 _NO_IMAGES = "No images yet: drop files or folders here, or press Add images."
 _NO_MATCH = "No image matches: clear the filters."
-_ORDERS = {"As added": Order.ADDED, "Worst first": Order.WORST_FIRST}
+_ORDERS = {
+    "As added": Order.ADDED,
+    "Worst first": Order.WORST_FIRST,
+    "By expected gain": Order.GAIN,
+}
+_ORDER_HINTS = {
+    "Worst first": "The most uncertain predictions on top.",
+    "By expected gain": (
+        "What a correction can teach the model most: uncertain, unlike an earlier model's mask or"
+        " the corrected images, implausible; and not many of one patient. It is worked out when you"
+        " choose it and after a model was run; the last column says why an image is there."
+    ),
+}
 
 
 class QueuePanel(QWidget):
@@ -80,6 +93,8 @@ class QueuePanel(QWidget):
         Rows were added or removed.
     menu_requested : (QPoint)
         The right mouse button was pressed, at this place on the screen.
+    rank_wanted : ()
+        The order by expected gain was chosen.
     """
 
     chosen = Signal(int)
@@ -87,6 +102,7 @@ class QueuePanel(QWidget):
     listed = Signal()
     filled = Signal()
     menu_requested = Signal(QPoint)
+    rank_wanted = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -194,7 +210,10 @@ class QueuePanel(QWidget):
         self.search.setClearButtonEnabled(True)
         self.states.setToolTip("Only images of this state.")
         self.authors.setToolTip("Only images whose newest version is by this author.")
-        self.orders.setToolTip("Worst first: the most uncertain predictions on top.")
+        for name, hint in _ORDER_HINTS.items():
+            place = self.orders.findText(name)
+            self.orders.setItemData(place, hint, Qt.ItemDataRole.ToolTipRole)
+        self.orders.setToolTip("Order of the images.")
 
     def _lay_out(self) -> None:
         filters = QGridLayout()
@@ -228,7 +247,9 @@ class QueuePanel(QWidget):
         header = self.table.horizontalHeader()
         header.setMinimumSectionSize(20)
         header.setHighlightSections(False)  # bold words would not fit
-        header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
+        for column in (IMAGE, WHY):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        self._show_columns()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's
         """Fit the columns; authors are hidden in narrow tables, and always in the tooltips."""
@@ -237,12 +258,20 @@ class QueuePanel(QWidget):
         for column, longest in _LONGEST.items():
             width = max(map(wide, (*longest, COLUMNS[column])))
             self.table.setColumnWidth(column, width + _MARGIN)
-        self.table.setColumnHidden(AUTHOR, self.width() < _ROOM_FOR_AUTHORS)
+        self._show_columns()
+
+    def _show_columns(self) -> None:
+        """Show why an image is there in the order by gain, and else who worked on it."""
+        by_gain = self.order is Order.GAIN
+        self.table.setColumnHidden(WHY, not by_gain)
+        self.table.setColumnHidden(UNCERTAINTY, by_gain)  # a reason says more
+        self.table.setColumnHidden(AUTHOR, by_gain or self.width() < _ROOM_FOR_AUTHORS)
 
     def _connect(self) -> None:
         self.table.activated.connect(self._on_chosen)
         for box in (self.states, self.authors, self.orders):
             box.activated.connect(self._on_changed)
+        self.orders.activated.connect(self._on_order)
         self.search.textChanged.connect(self._on_typed)
         self.clear_button.clicked.connect(self.clear_filters)
         for listed in (self.model.modelReset, self.model.rowsInserted, self.model.rowsRemoved):
@@ -271,6 +300,12 @@ class QueuePanel(QWidget):
     @qdebounced(timeout=_TYPING)
     def _on_typed(self) -> None:
         self._on_changed()
+
+    def _on_order(self, index: int) -> None:
+        del index
+        self._show_columns()
+        if self.order is Order.GAIN:
+            self.rank_wanted.emit()
 
     def _on_changed(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         self._settings.remember_choice(remembered.QUEUE_ORDER, self.orders.currentText())

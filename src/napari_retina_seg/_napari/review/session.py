@@ -10,6 +10,7 @@ import napari
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
+from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.masks.edits import change, lock, locked
 from napari_retina_seg._napari.review.closing import (
     autosave_and_close,
@@ -28,10 +29,14 @@ from napari_retina_seg._napari.review.unsaved_edit import (
 )
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.results import Ranked
 from napari_retina_seg.project.states import FINISHES, REOPENS, Action, GradingRound, State
 from napari_retina_seg.project.values import Autosave, Version
+from napari_retina_seg.reports.burden import write_burden
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
+
+BURDEN_FOLDER = Path("reports", "burden")  # in the project
 
 
 class ReviewSession(ImageNavigator):
@@ -52,11 +57,17 @@ class ReviewSession(ImageNavigator):
         Images were assigned, removed, restored or otherwise changed.
     taken : (str)
         The second grading's mask was taken; a message that is true until the mask is changed.
+    ranked : ()
+        The order by expected gain was worked out.
+    burden_written : (Path)
+        The report on what corrections cost was written: its page.
     """
 
     project_changed = Signal()
     managed = Signal()
     taken = Signal(str)
+    ranked = Signal()
+    burden_written = Signal(object)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
@@ -282,6 +293,35 @@ class ReviewSession(ImageNavigator):
             self._report(message)
 
         self._run(status, edit, task, then)
+
+    def rank(self) -> None:
+        """Work out the order by expected gain on the I/O thread; the open image stays as it is."""
+        project = self.project
+        if project is None or project.read_only:
+            return
+
+        def end(found: Ranked) -> None:
+            if self.project is project:
+                self.ranked.emit()
+                self.reported.emit(None, found.sentence)
+
+        self.io_queue.submit(project.rank_images, end, self._fail)
+
+    def report_burden(self) -> None:
+        """Write the report on what corrections cost into the project's folder."""
+        project = self.project
+        if project is None:
+            return
+
+        def write() -> Path:
+            folder = project.folder / BURDEN_FOLDER
+            return write_burden(project.burden(), "What corrections cost", folder)[0]
+
+        def end(page: Path) -> None:
+            self.reported.emit(JobStatus.SUCCEEDED, f"The report is '{page}'.")
+            self.burden_written.emit(page)
+
+        self.io_queue.submit(write, end, self._fail)
 
     # Internals
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import napari
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtCore import QEvent, Qt, QTimer, QUrl
+from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
@@ -183,6 +183,8 @@ class ReviewWidget(Dock):
         self.bar.opened.connect(session.open)
         self.bar.added.connect(self.add)
         self.bar.improve_wanted.connect(partial(open_dock, self._viewer, IMPROVE_WIDGET))
+        self.bar.burden_wanted.connect(session.report_burden)
+        session.burden_written.connect(open_in_browser)
         decisions.accepted.connect(session.accept)
         decisions.finished.connect(session.finish)
         decisions.refused.connect(session.refuse)
@@ -195,6 +197,8 @@ class ReviewWidget(Dock):
         self.comment_edit.returnPressed.connect(partial(focus_canvas, self))
         self.queue.chosen.connect(session.open_image)
         self.queue.changed.connect(self._on_filters)
+        self.queue.rank_wanted.connect(session.rank)
+        session.ranked.connect(self.queue.refresh_list)
         self.history.compared.connect(partial(compare, session))
         self.history.restored.connect(lambda version: session.reopen(version.number))
         self.recovery.recovered.connect(session.recover)
@@ -424,3 +428,8 @@ class ReviewWidget(Dock):
         self.session.cleanup()
         set_pending_overlay(self._viewer, False)
         self._close_handler.disable()
+
+
+def open_in_browser(page: Path) -> None:
+    """Open a report in the browser."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
