@@ -7,7 +7,8 @@ the magnification, other colours, less contrast, blur, noise and JPEG, the same 
 its photographs, of six patients, are learnt from; nine of other patients are tested, and four
 photographs of CHASE_DB1's test patients show what was lost on the cameras that it knew. Every
 recipe is a change of ``recipes/fine-tune/fundus.toml`` and runs through `iter_train`; one that was
-stopped goes on. It writes ``docs/learning.json`` after each run, and ``docs/learning.md``.
+stopped goes on. It writes ``docs/learning.json`` after each run, and its section of
+``docs/learning.md``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tables import markdown_table
+from tables import markdown_table, replace_section
 
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
@@ -169,7 +170,7 @@ def main() -> None:
                 found["runs"][place] = figures
                 write(arguments.kind, found)
                 print(place, figures, flush=True)
-    PAGE.write_text(page(read()))
+    replace_section(PAGE, "recipes: written by benchmarks/fine_tuning.py", page(read()))
 
 
 def photographs(data: Path) -> Trial:
@@ -311,7 +312,7 @@ def write(kind: str, found: Mapping[str, Any]) -> None:
 
 
 def page(results: Mapping[str, Any]) -> str:
-    parts = ["# What corrections teach", INTRODUCTION]
+    parts = [INTRODUCTION]
     titles = {"fundus": "Vessels", "oct": "Layers"}
     for kind in (kind for kind in titles if kind in results):
         images = results[kind]["images"]
@@ -323,7 +324,7 @@ def page(results: Mapping[str, Any]) -> str:
             f" {results[kind]['unaltered']:.3f}.",
             table(results[kind]),
         ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def cost(found: Mapping[str, Any]) -> float:
