@@ -51,14 +51,16 @@ def mask(tmp_path):
     return tmp_path / "drawn.png"
 
 
-def predict(folder, *names):
+def predict(folder, *names, probabilities=None):
     provenance = Provenance("", "oct-layers", "cd" * 32, "1.0", "CPU", "float32", 1.0)
     with Project(folder, author="Ann") as opened:
         for name in names:
             labels = phantom_bscan(9, 96, 128).labels
             opened.add_prediction(
                 opened.find_image(name).id,
-                Segmentation(labels, scheme=OCT_LAYERS, provenance=provenance),
+                Segmentation(
+                    labels, None, None, probabilities, scheme=OCT_LAYERS, provenance=provenance
+                ),
             )
 
 
@@ -112,13 +114,15 @@ def test_from_an_empty_folder_to_masks_that_count(run, project, mask):
 
 
 def test_the_queue_lists_what_is_left_and_why(run, project):
-    predict(project, "p1_a", "p2_a")
+    labels = phantom_bscan(9, 96, 128).labels
+    sure = np.moveaxis(np.eye(8, dtype=np.float16)[labels], -1, 0)
+    predict(project, "p1_a", "p2_a", probabilities=0.9 * sure + np.float16(0.0125))
     first = run("project", "queue", project)
     assert [line.split()[1] for line in first.stdout.splitlines()[1:]] == ["p1_a", "p1_b", "p2_a"]
     ordered = run("project", "queue", project, "--order", "gain", "--json")
     rows = json.loads(ordered.stdout)
     assert rows[-1]["name"] == "p1_b"
-    assert rows[-1]["reason"] == "no prediction yet"
+    assert rows[-1]["reason"].startswith("no prediction")
     assert rows[0]["reason"].startswith("mean uncertainty")
     assert "predict again" in ordered.stderr  # made without the figures
     accepted = run("project", "accept", project, "p1_a")

@@ -90,7 +90,7 @@ def test_predictions_without_figures_are_ordered_by_their_mean_uncertainty():
     images = [Candidate(i, f"{i}", value) for i, value in enumerate((0.1, 0.4, 0.2, None))]
     assert order(images) == [1, 2, 0, 3]
     assert reason(images, 1) == "mean uncertainty 0.40"
-    assert reason(images, 3) == "no prediction yet"
+    assert reason(images, 3) == "no prediction with probabilities yet"
 
 
 def test_what_is_not_known_of_an_image_neither_helps_nor_harms_it():

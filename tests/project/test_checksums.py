@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -163,13 +164,19 @@ def test_an_altered_table_definition_is_found(full):
 
 def test_a_project_without_checksums_gets_them_when_it_is_opened(full):
     with Project(full, author="Ann") as project:
-        before = project.history(1), project.image(1), project.recoverable()
+        image = replace(project.image(1), gain=None, reason="")  # worked out again when asked for
+        before = project.history(1), image, project.recoverable()
     with connect(full) as raw:
         for table in Base.metadata.sorted_tables:
             raw.execute(f"ALTER TABLE {table.name} DROP COLUMN {CHECKSUM}")
         raw.execute("ALTER TABLE schema_version DROP COLUMN tables")
         raw.execute("DROP TABLE removal")
         raw.execute("DROP TABLE model_use")
+        raw.execute("DROP TABLE review_figures")
+        raw.execute("DROP INDEX image_gain_first")
+        raw.execute("DROP INDEX image_state_gain_first")
+        raw.execute("ALTER TABLE image DROP COLUMN gain")
+        raw.execute("ALTER TABLE image DROP COLUMN reason")
         raw.execute("ALTER TABLE autosave DROP COLUMN comment")
         raw.execute("ALTER TABLE second_reader DROP COLUMN compared_at")
         raw.execute("UPDATE schema_version SET version = 3")

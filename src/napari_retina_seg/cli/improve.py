@@ -263,7 +263,7 @@ def burden_command(
         burden = project.burden()
     header, rows = burden_table(burden)
     if rows:
-        _print_table(header, rows)
+        _print_table(_without_dates(header), [_without_dates(row) for row in rows])
     for sentence in notes(burden):
         say(sentence)
     if out is not None:
@@ -277,10 +277,15 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in header:
-        table.add_column(as_cell(name, fold=True))
+        table.add_column(as_cell(name, fold=True), overflow="fold")
     for row in rows:
-        table.add_row(*map(as_cell, row))
+        table.add_row(*(as_cell(cell, fold=True) for cell in row))
     Console().print(table)
+
+
+def _without_dates(row: Sequence[str]) -> tuple[str, ...]:
+    """Return the cells that have room on a terminal; the report has all."""
+    return (*row[:2], *row[4:])
 
 
 def roll_back_command(folder: Folder, author: Author) -> None:

@@ -62,7 +62,7 @@ def queue_command(
     if as_json:
         typer.echo(to_json([_described(image) for image in images]))
     else:
-        _print_queue(images)
+        _print_queue(images, why=order is QueueOrder.GAIN)
 
 
 def _rank(project: Project) -> None:
@@ -86,17 +86,19 @@ def _described(image: ProjectImage) -> dict[str, object]:
     }
 
 
-def _print_queue(images: Sequence[ProjectImage]) -> None:
+def _print_queue(images: Sequence[ProjectImage], *, why: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
     if not images:
         say("No image matches.")
         return
-    table = Table("", "image", "state", "uncertain", "why it is here", box=None, pad_edge=False)
+    names = ("", "image", "state", "uncertain", *["why it is here"] * why)
+    table = Table(*names, box=None, pad_edge=False)
     for image in images:
         uncertain = "" if image.uncertainty is None else f"{image.uncertainty:.3f}"
-        cells = (f"#{image.id}", image.name, str(image.state), uncertain, image.reason)
+        cells = [f"#{image.id}", image.name, str(image.state), uncertain]
+        cells += [image.reason] * why
         table.add_row(*(as_cell(cell, fold=True) for cell in cells))
     Console().print(table)
 

@@ -27,6 +27,7 @@ _LEAST = {"uncertain": 0.02, "differs": 0.02, "implausible": 0.02, "unlike": 2.0
 _HIGH = 90  # percentile of a figure from which on it counts in full
 _BASE = 0.1  # what an image counts if nothing speaks for it
 _STANDS_OUT = 0.5  # of what counts in full, from which on it is named as a reason
+NO_PREDICTION = "no prediction with probabilities yet"
 LEAST_LEARNT = 3  # corrected images that show what is known
 _ALIKE = 0.2  # what is left of an image's gain that is just like one before it
 _FARTHEST = 5.0  # standard deviations: one odd figure alone does not decide
@@ -77,7 +78,7 @@ class Candidate:
     group : str
         Patient, or whatever images are alike in; images of one group are spread.
     uncertainty : float or None
-        Mean uncertainty of its prediction; None if it has none.
+        Mean uncertainty of its prediction; None if it has none with probabilities.
     figures : ReviewFigures or None
         What else is known of it.
     warned : bool
@@ -100,7 +101,8 @@ class Suggestion:
     id : int
         Its number.
     gain : float
-        Expected gain, 0 … 1; never larger than that of an image before it. -1 without a prediction.
+        Expected gain, 0 … 1; never larger than that of an image before it; -1 where nothing is
+        known.
     reason : str
         Why it is there, in words.
     """
@@ -165,7 +167,7 @@ def suggest(
     """
     known = [one for one in candidates if one.uncertainty is not None]
     waiting = (one for one in candidates if one.uncertainty is None)
-    last = tuple(Suggestion(one.id, -1.0, "no prediction yet") for one in waiting)
+    last = tuple(Suggestion(one.id, -1.0, NO_PREDICTION) for one in waiting)
     if not known:
         return last
     places, learnt = _standardise(known, corrected)

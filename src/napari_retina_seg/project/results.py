@@ -58,7 +58,7 @@ class Ranked:
     def sentence(self) -> str:
         """What the order is founded on; empty if nothing is missing."""
         if not self.images:
-            return "No unfinished image has a prediction: run a model first."
+            return "No unfinished image has a prediction with probabilities: run a model first."
         if self.without_figures:
             return (
                 f"Of {self.without_figures} of {count(self.images, 'image')} only the mean"
