@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
     SUFFIXES,
-    TIFF,
     TOPCON,
     VOL_STARTS,
     describe_refused,
-    find_kind,
     has_dicom_mark,
     is_for_dicom,
     is_heyex_xml,
     read_head,
 )
+from napari_retina_seg.io.images.pictures import find_decoder, read_picture
 from napari_retina_seg.io.images.stored import StoredPixels
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import RetinaImage
 
 _Reader = Callable[[Path], RetinaImage]
-_Decoder = Callable[[Path], StoredPixels]
 
 
 def read_file(path: Path) -> RetinaImage:
@@ -55,17 +52,11 @@ def read_stored(path: str | Path) -> StoredPixels:
     """
     path = Path(path)
     head = read_head(path)
-    decoder = _find_decoder(head)
+    decoder = find_decoder(head)
     if decoder is not None and not has_dicom_mark(head):  # DICOM may begin as TIFF, to be both
         return decoder(path)
     image = _find_reader(path, head)(path)
     return StoredPixels(image.pixels, color=image.color, spacing=image.spacing)
-
-
-def _read_picture(decoder: _Decoder, path: Path) -> RetinaImage:
-    from napari_retina_seg.io.images.assemble import assemble_stored
-
-    return assemble_stored(path, decoder(path))
 
 
 def _find_reader(path: Path, head: bytes) -> _Reader:
@@ -75,9 +66,8 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.dicom import read_dicom
 
         return read_dicom
-    decoder = _find_decoder(head)
-    if decoder is not None:
-        return partial(_read_picture, decoder)
+    if find_decoder(head) is not None:
+        return read_picture
     if head.startswith(ARRAY_STARTS):
         from napari_retina_seg.io.images.arrays import read_npy, read_npz
 
@@ -108,17 +98,3 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
     raise ReadError(
         f"'{path}' is not an image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
     )
-
-
-def _find_decoder(head: bytes) -> _Decoder | None:
-    """Return what decodes a picture; None for arrays and DICOM, which are read in one go."""
-    kind = find_kind(head)
-    if kind is None:
-        return None
-    if kind == TIFF:
-        from napari_retina_seg.io.images.tiff import decode_tiff
-
-        return decode_tiff
-    from napari_retina_seg.io.images.raster import decode_raster
-
-    return partial(decode_raster, kind=kind)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.io._decoding import check_claim, decoding
+from napari_retina_seg.io.images.pictures import read_picture
 from napari_retina_seg.io.images.vendor.geometry import Positions, arrange, place
 from napari_retina_seg.io.images.vendor.lines import known_lines
 from napari_retina_seg.io.names import image_name
@@ -176,16 +177,14 @@ def _read_scans(path: Path, scans: Sequence[_Picture]) -> npt.NDArray[Any]:
         )
     (shape,) = shapes
     check_claim(f"'{path}'", (len(scans), *shape))
-    pictures = [_read_picture(one) for one in scans]
+    pictures = [_read_scan(one) for one in scans]
     if len({one.dtype for one in pictures}) > 1:
         raise ReadError(f"The B-scans of '{path}' are of several pixel types: export it again.")
     return np.stack(pictures)
 
 
-def _read_picture(scan: _Picture) -> npt.NDArray[Any]:
-    from napari_retina_seg.io.images.files import read_file
-
-    image = read_file(scan.file)
+def _read_scan(scan: _Picture) -> npt.NDArray[Any]:
+    image = read_picture(scan.file)
     if image.color or image.is_volume or image.grid != scan.shape:
         found = " × ".join(map(str, image.pixels.shape))
         stated = " × ".join(map(str, scan.shape))
@@ -258,14 +257,12 @@ def _read_face(
     pattern: ScanPattern,
     laterality: Laterality,
 ) -> tuple[EnFace | None, tuple[str, ...]]:
-    from napari_retina_seg.io.images.files import read_file
-
     listed = _of_type(series, "LOCALIZER")
     if not listed:
         return None, ()
     try:
         picture = _Picture.read(path, listed[0])
-        image = read_file(picture.file)
+        image = read_picture(picture.file)
         if image.is_volume or image.grid != picture.shape:
             raise ReadError(f"'{picture.file}' is of another size than its XML says.")
     except ReadError as error:
