@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
+from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
 from napari_retina_seg._napari.layers import is_image, position, retina_image
@@ -112,3 +113,12 @@ def test_other_xml_is_left_to_others(tmp_path):
     path = tmp_path / "annotations.xml"
     path.write_text("<annotations/>")
     assert get_reader(str(path)) is None
+
+
+def test_a_file_that_cant_be_read_is_refused_with_a_way_out(viewer, tmp_path):
+    path = tmp_path / "scan.e2e"
+    path.write_bytes(b"CMDb" + bytes(200))
+    notification_manager.records.clear()
+    assert get_reader(str(path))(str(path)) == [(None,)]
+    assert "export it in HEYEX" in notification_manager.records[-1].message
+    notification_manager.records.clear()

@@ -22,6 +22,7 @@ from napari_retina_seg._napari.mask_files import (
 )
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
 from napari_retina_seg.io.formats.nifti import is_nifti
+from napari_retina_seg.io.images.content import is_refused_content
 from napari_retina_seg.io.images.folders import FolderContents, PassedOver, list_folder
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
@@ -50,7 +51,8 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple
 
 def _is_ours(path: Path) -> bool:
     known = path.suffix.lower() in SUFFIXES or is_nifti(path)
-    return path.is_dir() or known or is_image_content(path)
+    # A file that can't be read is refused with a way out.
+    return path.is_dir() or known or is_image_content(path) or is_refused_content(path)
 
 
 def read(path: PathOrPaths) -> list[LayerDataTuple]:

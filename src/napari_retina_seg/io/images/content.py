@@ -152,6 +152,14 @@ def describe_refused(head: bytes, suffix: str = "") -> str:
     return next(known, _REFUSED_SUFFIXES.get(suffix, ""))
 
 
+def is_refused_content(path: Path) -> bool:
+    """Whether a file begins like those of devices that can't be read."""
+    try:
+        return bool(describe_refused(read_head(path)))
+    except ReadError:
+        return False
+
+
 def check_readable_name(path: Path) -> None:
     """Raise `ReadError` if a name is in another encoding than the system's: it is no text then."""
     try:
