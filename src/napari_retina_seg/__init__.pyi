@@ -33,6 +33,7 @@ from .models.registry import ModelFolder, list_models, load_model
 from .models.spec import ModelSpec, TrainingRecord
 from .project.files import IntegrityProblem, IntegrityProblemKind
 from .project.filters import Filters, Order
+from .project.model_uses import ModelUse, UsedModel
 from .project.project import Project
 from .project.results import Added, Assigned, Ranked
 from .project.states import Action, GradingRound, State
@@ -42,13 +43,11 @@ from .project.values import (
     ConfirmedName,
     DoubleGrading,
     Lease,
-    ModelUse,
     Permissions,
     ProjectImage,
     ProjectInfo,
     Removal,
     Status,
-    UsedModel,
     Version,
     VersionKind,
 )

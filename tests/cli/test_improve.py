@@ -18,9 +18,9 @@ from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import find_model, open_model
 from napari_retina_seg.models.spec import lineage
+from napari_retina_seg.project.model_uses import UsedModel
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
-from napari_retina_seg.project.values import UsedModel
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError, ModelError, ProjectError

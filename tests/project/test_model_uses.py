@@ -4,9 +4,8 @@ import sqlite3
 
 import pytest
 
-from napari_retina_seg.project.model_uses import _use_value
+from napari_retina_seg.project.model_uses import UsedModel, _use_value
 from napari_retina_seg.project.tables import ModelUseRow
-from napari_retina_seg.project.values import UsedModel
 from napari_retina_seg.types.errors import ProjectError
 
 FIRST, SECOND, THIRD = (

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_retina_seg.datasets.labelled import LabelledImage
     from napari_retina_seg.models.spec import ModelSpec
-    from napari_retina_seg.project.values import ModelUse
+    from napari_retina_seg.project.model_uses import ModelUse
     from napari_retina_seg.project.view import ProjectView
     from napari_retina_seg.types.progress import CancelToken
     from napari_retina_seg.workflows.improving import Improvement

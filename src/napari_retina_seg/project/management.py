@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from napari_retina_seg.metrics.expected_gain import ReviewFigures
 from napari_retina_seg.project import assignments, images, model_uses, names, ranking, removals
 from napari_retina_seg.project.blinding import assign_second_grader
+from napari_retina_seg.project.model_uses import ModelUse, UsedModel
 from napari_retina_seg.project.opening import check_name
 from napari_retina_seg.project.results import Assigned, Ranked
-from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ProjectError

@@ -306,50 +306,6 @@ class ConfirmedName:
 
 
 @dataclass(frozen=True)
-class UsedModel:
-    """A model by which a project knows it.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    folder : str
-        Its folder in the project, with forward slashes; empty for a model known by its name.
-    weights_sha256 : str
-        Hash of its weights.
-    """
-
-    name: str
-    folder: str
-    weights_sha256: str
-
-
-@dataclass(frozen=True)
-class ModelUse:
-    """That a model was taken into use.
-
-    Attributes
-    ----------
-    model : UsedModel
-        Which.
-    instead_of : UsedModel
-        The one that was in use before.
-    chosen_by : str
-        Who took it into use.
-    chosen_at : datetime
-        When (UTC).
-    reason : str
-        What spoke for it.
-    """
-
-    model: UsedModel
-    instead_of: UsedModel
-    chosen_by: str
-    chosen_at: datetime
-    reason: str
-
-
-@dataclass(frozen=True)
 class Lease:
     """The lease of an image.
 

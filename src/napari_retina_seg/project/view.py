@@ -25,6 +25,7 @@ from napari_retina_seg.project import (
 from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.files import IntegrityProblem
 from napari_retina_seg.project.filters import Filters, Order
+from napari_retina_seg.project.model_uses import ModelUse
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
 from napari_retina_seg.project.states import Action
@@ -32,7 +33,6 @@ from napari_retina_seg.project.values import (
     Autosave,
     ConfirmedName,
     DoubleGrading,
-    ModelUse,
     Permissions,
     ProjectImage,
     ProjectInfo,

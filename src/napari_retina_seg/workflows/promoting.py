@@ -21,8 +21,8 @@ from napari_retina_seg.models.registry import (
     open_model,
 )
 from napari_retina_seg.models.spec import Promotion
+from napari_retina_seg.project.model_uses import ModelUse, UsedModel
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.values import ModelUse, UsedModel
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import DataError, ModelError, OutsideError, ProjectError

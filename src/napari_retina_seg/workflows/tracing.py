@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.models.spec import Ancestor, lineage
 from napari_retina_seg.project.filters import Filters
-from napari_retina_seg.project.values import ModelUse, ProjectImage, Version
+from napari_retina_seg.project.model_uses import ModelUse
+from napari_retina_seg.project.values import ProjectImage, Version
 from napari_retina_seg.project.view import ProjectView
 
 

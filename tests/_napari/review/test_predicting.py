@@ -20,9 +20,10 @@ from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.registry import list_models
+from napari_retina_seg.project.model_uses import UsedModel
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
-from napari_retina_seg.project.values import UsedModel, VersionKind
+from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress, finish
