@@ -15,7 +15,7 @@ from napari_retina_seg.workflows.improvement_plan import Plan
 T = TypeVar("T")
 
 _PASSES = 3  # a step of a training goes forwards, and backwards at twice the cost
-_LEAST = 5.0  # seconds before the time that is left is told
+_LEAST = 5.0  # seconds before the time that is left is shown
 
 
 @dataclass
