@@ -100,6 +100,15 @@ def test_layers_do_not_go_on_through_an_optic_disc():
     assert result.drawn.sum() == COLUMNS - 40
 
 
+def test_layers_do_not_go_on_where_it_is_certain_that_there_are_none():
+    planes = probabilities_of(true_heights())
+    planes[:, :, 60:100] = 1e-4
+    planes[0, :, 60:100] = 1
+    result = result_of(planes)
+    assert not result.drawn[60:100].any()
+    assert not result.doubtful.any()
+
+
 def test_boundaries_keep_their_order():
     rng = np.random.default_rng(0)
     for _ in range(5):

@@ -28,6 +28,7 @@ _STIFF = 1.0  # log-probability per column that a slope of one row per column co
 _BESIDE = 8.0  # rows that a column's own boundary may lie beside the course
 _WIDEST = 0.35  # of the columns: a wider gap is not bridged
 _STEEP = 1.5  # rows per column: nor is a steeper one
+_SOME = 0.04  # of the thickness elsewhere: less is as good as nothing; fluid leaves over 0.05
 _DISC = 0.28  # share of the innermost layer beside a disc; a macula has up to 0.2
 _RIM = 30  # columns beside a gap in which that is looked at
 _THIN = 0.45  # of the median thickness of all layers: a column that shows less is not heard
@@ -60,8 +61,9 @@ def make_continuous(
 ) -> Continuous:
     """Take leaps out of boundaries, and draw layers through gaps between columns that show some.
 
-    Boundaries without either are returned as they are. A gap stays one if it is wide, steep, or
-    beside an optic disc, where the innermost layer is thick.
+    Boundaries without either are returned as they are. A gap stays one if it is wide or steep, if
+    next to nothing in it is taken for a layer, or beside an optic disc, where the innermost layer
+    is thick.
 
     Parameters
     ----------
@@ -82,8 +84,10 @@ def make_continuous(
     course = np.stack([np.interp(every, known, line[known]) for line in course])
     away = np.abs(heights - course) > _BESIDE
     bridged = nothing.copy()
+    shown = (1 - probabilities[0]).sum(axis=0)  # rows of layers, even if none is certain
     for gap in _inner_gaps(drawn):
-        bridged[gap] = _is_bridgeable(gap, course)
+        some = np.median(shown[gap]) > _SOME * np.median(shown[drawn])
+        bridged[gap] = some and _is_bridgeable(gap, course)
     course = ndimage.gaussian_filter1d(course, _EVEN, axis=1, mode="nearest")
     result = np.where(away | bridged, course, heights).astype(np.float32)
     # Where one or two columns stand out there is no doubt.
