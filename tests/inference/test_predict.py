@@ -129,7 +129,8 @@ def test_an_empty_slice_stays_background_and_is_named(tiny_oct) -> None:
     pixels[[0, 2]] = 0
     result = segment(RetinaImage(pixels), tiny_oct, probabilities=True)
     assert result.skipped == (0, 2)
-    assert result.message == "2 of 4 slices show nothing and are left out (slice 0, 2)."
+    said = "2 of 4 slices show nothing and are left out (slice 0, 2)."
+    assert result.message.startswith(said)
     assert not result.labels[[0, 2]].any()
     assert np.isnan(result.boundaries[[0, 2]]).all()
     assert (result.probabilities[[0, 2], 0] == 1).all()
