@@ -10,7 +10,8 @@ Three parts, none of which is an expert's word on a sick eye:
   drawn in margins, and columns are left open or empty.
 
 It writes ``docs/oct_travel.json`` and ``docs/oct_travel.md``, and with ``--pictures`` the overlays
-of 30 scans in ``docs/images/oct_travel.jpg``. Another model than the shipped one is only printed.
+of 30 scans in ``docs/images/oct_travel.jpg``. A model that is not shipped is compared under the
+name that ``--name`` gives it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ from napari_retina_seg.types.segmentation import Segmentation
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "docs/oct_travel.json", ROOT / "docs/oct_travel.md"
 PICTURES = ROOT / "docs/images/oct_travel.jpg"
+PARTS = ("phantoms", "devices", "test", "lesions")
+SHIPPED = "oct-layers"
 SEED = 1000  # of no training scan
 EACH = 4  # phantoms of every kind
 MANY = ("bend", "cysts", "drusen", "detachment", "shadows")
@@ -59,36 +62,42 @@ Plane = npt.NDArray[np.uint8]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--model", default="oct-layers")
-    parser.add_argument("--only", nargs="*", choices=["phantoms", "devices", "lesions"])
+    parser.add_argument("--model", default=SHIPPED)
+    parser.add_argument("--name", default=SHIPPED, help="under which the figures are kept")
+    parser.add_argument("--only", nargs="*", choices=PARTS)
     parser.add_argument("--pictures", action="store_true")
     arguments = parser.parse_args()
     model, parts = load_model(arguments.model), arguments.only
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    results |= {"model": model.name, "weights_sha256": model.spec.weights_sha256}
+    figures = results.setdefault(arguments.name, {})
+    figures["weights_sha256"] = model.spec.weights_sha256
     if not parts or "phantoms" in parts:
-        results["phantoms"] = {
-            kind: dice(model, phantoms(kind)) for kind in ("none", *KINDS, "many")
-        }
+        kinds = ("none", *KINDS, "many")
+        figures["phantoms"] = {kind: dice(model, phantoms(kind)) for kind in kinds}
+    healthy = read_dataset(arguments.data / "oct_layers")
+    if not parts or "test" in parts:
+        figures["test"] = {"Subject 7": dice(model, [i for i in healthy if i.split == "test"])}
     if not parts or "devices" in parts:
-        scans = [i for i in read_dataset(arguments.data / "oct_layers") if i.split == "val"]
-        results["devices"] = {
+        scans = [i for i in healthy if i.split == "val"]
+        figures["devices"] = {
             "as they are": dice(model, scans),
             "other devices": dice(model, [taken_again(i, k) for i in scans for k in range(2)]),
         }
     if not parts or "lesions" in parts:
-        results["lesions"] = leaps(model, arguments.data / "kermany_lesions", arguments.pictures)
-    print(json.dumps(results, indent=1))
-    if arguments.model == "oct-layers":
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        PAGE.write_text(page(results))
+        folder = arguments.data / "kermany_lesions"
+        figures["lesions"] = leaps(model, folder, arguments.pictures)
+    print(json.dumps(figures, indent=1))
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    PAGE.write_text(page(results))
 
 
 def dice(model: ModelFolder, images: list[LabelledImage]) -> dict[str, Any]:
     """Return the mean Dice of classes and images, and that of the worst image."""
     result = finish(iter_evaluate(model, images))
     each = [image.scores[Key("dice")] for image in result.images]
-    return {"images": len(each), "Dice": float(np.mean(each)), "worst": float(np.min(each))}
+    error = result.means[Key("boundary_error_px")].value
+    figures = {"Dice": float(np.mean(each)), "worst": float(np.min(each))}
+    return {"images": len(each), **figures, "boundary error px": error}
 
 
 def phantoms(kind: str) -> list[LabelledImage]:
@@ -183,16 +192,22 @@ def write_pictures(tiles: list[Plane], across: int = 3) -> None:
 
 def page(results: dict[str, Any]) -> str:
     """Return the figures as a page."""
+    shipped = results[SHIPPED]
+    header = [
+        "scans",
+        "number",
+        *(f"`{name}`: mean (worst) Dice, boundary error" for name in results),
+    ]
 
     def rows(part: str) -> Iterator[list[str]]:
-        for name, values in results[part].items():
-            yield [name, str(values["images"]), f"{values['Dice']:.3f}", f"{values['worst']:.3f}"]
+        for scans, values in shipped[part].items():
+            each = (figures.get(part, {}).get(scans) for figures in results.values())
+            yield [scans, str(values["images"]), *map(both, each)]
 
-    lesions = results["lesions"]
+    lesions = shipped["lesions"]
     shares = (
         (key, lesions[key], lesions[key] / lesions["columns"]) for key in ("leaps", "open", "empty")
     )
-    header = ["scans", "number", "mean Dice", "worst"]
     said = (
         "No expert has drawn layers into any of these sick eyes: the phantoms are drawings, the"
         " other devices are imitated, and of scans of patients only leaps, gaps and margins are"
@@ -207,6 +222,8 @@ def page(results: dict[str, Any]) -> str:
         markdown_table(header, rows("phantoms")),
         "## Healthy scans (Subject 6, for validation), as other devices may take them",
         markdown_table(header, rows("devices")),
+        "## Healthy scans of the training's device (Subject 7, test: 10 scans of one eye)",
+        markdown_table(header, rows("test")),
         f"## {patients}",
         markdown_table(
             ["columns with", "number", "share"],
@@ -218,6 +235,14 @@ def page(results: dict[str, Any]) -> str:
         "![30 scans with lesions and their masks](images/oct_travel.jpg)",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def both(values: dict[str, float] | None) -> str:
+    if not values:
+        return ""
+    error = values.get("boundary error px")
+    text = f"{values['Dice']:.3f} ({values['worst']:.3f})"
+    return text if error is None else f"{text}, {error:.2f} px"
 
 
 def shown(key: str) -> str:
