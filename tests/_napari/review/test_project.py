@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QDialogButtonBox, QFileDialog
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.review import navigator
 from napari_retina_seg._napari.review.queue_model import UNCERTAINTY, WHY, Thumbnails
+from napari_retina_seg._napari.review.widget import open_in_browser
 from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.checksums import stamp_all
 from napari_retina_seg.project.filters import Order
@@ -272,6 +273,19 @@ def test_the_order_by_expected_gain_says_why_an_image_is_there(ann):
     queue.orders.setCurrentText("As added")
     queue.orders.activated.emit(0)
     assert queue.table.isColumnHidden(WHY)
+
+
+def test_the_project_menu_reports_what_corrections_cost(ann, folder):
+    session, pages = ann.dock.session, []
+    session.burden_written.disconnect(open_in_browser)
+    session.burden_written.connect(pages.append)
+    ann.dock.bar._fill_menu()
+    entries = {action.text(): action for action in ann.dock.bar._menu.actions()}
+    entries["What corrections cost…"].trigger()
+    ann.bot.waitUntil(lambda: bool(pages))
+    assert pages[0] == folder / "reports" / "burden" / "burden.html"
+    assert "No first grading is finished yet" in pages[0].read_text(encoding="utf-8")
+    assert str(pages[0]) in ann.said
 
 
 def test_rows_have_pictures_of_their_images(ann, scans):
