@@ -45,7 +45,7 @@ def test_all_trainings_and_tests_count(plan):
 
 def test_the_time_that_is_left_is_that_of_all_parts(plan, clock):
     pace, seen = Pace(plan), []
-    job = pace.follow(run(), "Model 1", pace.training)
+    job = pace.iter_part(run(), "Model 1", pace.training)
     for step in job:
         seen.append(step)
         clock[0] += 2
@@ -58,8 +58,8 @@ def test_the_time_that_is_left_is_that_of_all_parts(plan, clock):
 
 def test_what_an_earlier_process_did_tells_nothing_of_the_speed(plan, clock):
     pace, seen = Pace(plan), []
-    list(pace.follow(run(11), "Model 1", pace.training))  # finished before
-    for step in pace.follow(run(6), "Model 2", pace.training):
+    list(pace.iter_part(run(11), "Model 1", pace.training))  # finished before
+    for step in pace.iter_part(run(6), "Model 2", pace.training):
         seen.append(step)
         clock[0] += 3
     assert seen[1].done == 16

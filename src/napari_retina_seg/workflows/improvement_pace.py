@@ -65,7 +65,7 @@ class Pace:
         learnt = recipe.training.batch * math.prod(recipe.training.crop)
         return max(0.1, pixels / (_PASSES * learnt))
 
-    def follow(
+    def iter_part(
         self, job: Generator[Progress, None, T], called: str, whole: float
     ) -> Generator[Progress, None, T]:
         """Run a part that takes `whole` steps, and say how much of all is done and left."""

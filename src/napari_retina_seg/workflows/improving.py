@@ -130,20 +130,20 @@ def iter_improve(
     for number, fold in enumerate(plan.folds, 1):
         split, called = plan.split(fold), f"Model {number} of {jobs}"
         training = _train(plan, split, folder / f"fold-{number}", token, split.test[0], limit)
-        model = yield from pace.follow(training, called, pace.training)
+        model = yield from pace.iter_part(training, called, pace.training)
         pace.epochs = limit.epochs or pace.epochs
         _check_unseen(model, plan, split.test)
         test = iter_evaluate(model, split.test, token=token, on_mask=masks.keep_candidate)
         steps = len(split.test) * pace.test
-        after.append((yield from pace.follow(test, f"{called}, test", steps)))
+        after.append((yield from pace.iter_part(test, f"{called}, test", steps)))
         tested += split.test
     if plan.is_cross_validation:
         everything = plan.split(())
         shown = everything.training[0]
         training = _train(plan, everything, folder / "candidate", token, shown, limit)
-        model = yield from pace.follow(training, f"Model {jobs} of {jobs}", pace.training)
+        model = yield from pace.iter_part(training, f"Model {jobs} of {jobs}", pace.training)
     test = iter_evaluate(plan.model, tested, token=token, on_mask=masks.keep_current)
-    before = yield from pace.follow(test, "Model in use, test", len(tested) * pace.test)
+    before = yield from pace.iter_part(test, "Model in use, test", len(tested) * pace.test)
     comparison = compare(
         join_evaluations(plan.recipe.name, after), join_evaluations(plan.model.name, [before])
     )
