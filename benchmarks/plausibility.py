@@ -76,7 +76,7 @@ def main() -> None:
     for name in arguments.only or SETS:
         model = find_model(name)
         if arguments.calibrate:
-            calibrate(model, arguments.data)
+            calibrate(model, name, arguments.data)
         cases = scans if model.spec.modality is Modality.OCT else photographs
         counts = count_flags(model, cases(arguments.data))
         results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
@@ -94,12 +94,12 @@ def labelled(data: Path, model: str, *, test: bool) -> list[LabelledImage]:
     ]
 
 
-def calibrate(model: ModelFolder, data: Path) -> None:
+def calibrate(model: ModelFolder, name: str, data: Path) -> None:
     """Measure the images of training and validation, and write the limits of their figures."""
-    images = labelled(data, model.name, test=False)
+    images = labelled(data, name, test=False)
     measured = [measure_image(model, image.pixels(), image.spacing()) for image in images]
-    said = f"{len(images)} training and validation images of {', '.join(SETS[model.name])}"
-    limits = find_limits(measured, ENDS[model.name])
+    said = f"{len(images)} training and validation images of {', '.join(SETS[name])}"
+    limits = find_limits(measured, ENDS[name])
     sha256 = model.spec.weights_sha256
     write_limits(model, LimitsRecord(weights_sha256=sha256, images=said, limits=limits))
     print(model.name, limits, flush=True)
