@@ -33,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/travel.json"
 PAGE = ROOT / "docs/travel.md"
 CHOICE = ROOT / "docs/vessels_choice.json"
-TAKEN = {"chase_db1": ("11", "13"), "hrf": ("11_h", "12_dr", "13_g", "14_h")}
+TAKEN = {"chase_db1": ("11",), "hrf": ("12_dr", "13_g")}
 AS_THEY_ARE = "as they are"
 INTRODUCTION = """\
 # Vessels on cameras that a model never saw
 
-Test photographs of CHASE_DB1 (both eyes of subjects 11 and 13) and HRF (11_h, 12_dr, 13_g, 14_h)
+Test photographs of CHASE_DB1 (both eyes of subject 11) and HRF (12_dr, 13_g)
 as they are, and as five simulated cameras take them: an early sensor, slide film, a close view, a
 small pupil, light without red. A simulation is a stand-in: it shares the eyes, the graders and the
 optics of the two sets, and no figure here is that of a real camera which was not trained on. F1
