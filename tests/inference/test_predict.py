@@ -177,7 +177,7 @@ def test_weights_that_were_altered_after_loading_are_noticed(tmp_path) -> None:
 def test_the_vessels_of_a_photograph_no_model_has_seen() -> None:
     """Golden points that were read off the picture by eye."""
     result = segment(RetinaImage(retina(), color=True, modality=Modality.FUNDUS))
-    assert result.provenance.model == "resunet-chasedb1-hrf"
+    assert result.provenance.model == "resunet-chasedb1-hrf-idrid"
     assert result.scheme.names == ("Background", "Vessel")
     assert 0.05 < result.labels.mean() < 0.16
     assert not result.labels[:40, :40].any()

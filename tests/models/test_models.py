@@ -26,7 +26,7 @@ def edit(model: registry.ModelFolder, **changes: object) -> None:
 
 def test_the_shipped_models_are_whole_and_small() -> None:
     names = [model.name for model in registry.list_models()]
-    assert names[:2] == ["resunet-chasedb1-hrf", "resunet-tian2015"]
+    assert names[:2] == ["resunet-chasedb1-hrf-idrid", "resunet-tian2015"]
     for name in names[:2]:
         model = registry.find_model(name)
         model.check_weights()
@@ -47,8 +47,8 @@ def test_names_of_earlier_versions_still_work_with_a_notice(former, name) -> Non
 
 
 def test_bundled_models_are_named_after_what_they_learnt_from() -> None:
-    words = {"oct_layers": "tian2015", "chase_db1": "chasedb1", "hrf": "hrf"}
-    datasets = {"Tian": "oct_layers", "CHASE_DB1": "chase_db1", "HRF": "hrf"}
+    words = {"oct_layers": "tian2015", "chase_db1": "chasedb1", "hrf": "hrf", "idrid": "idrid"}
+    datasets = {"Tian": "oct_layers", "CHASE_DB1": "chase_db1", "HRF": "hrf", "IDRiD": "idrid"}
     for model in registry.list_models():
         training_data = model.spec.training_data
         learnt = {name for name in words if name in training_data}

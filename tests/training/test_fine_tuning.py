@@ -86,7 +86,7 @@ def test_a_card_names_all_ancestors_with_their_data_and_licences(model, tuned):
 
 def test_weights_start_from_names_folders_runs_and_files(model, tuned, tmp_path):
     shipped = find_starting_point("fundus-vessels")
-    assert shipped.model.name == "resunet-chasedb1-hrf"
+    assert shipped.model.name == "resunet-chasedb1-hrf-idrid"
     assert find_starting_point(model.weights).model == model
     run = RunFolder(tuned / "first")
     for source in (run.path, run.best_weights):

@@ -23,10 +23,12 @@ WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "card.md"
 BUNDLED = Path(__file__).parent / "bundled"
 # The two models that are offered first, by what they are for.
-SHORT_NAMES = {"oct-layers": "resunet-tian2015", "fundus-vessels": "resunet-chasedb1-hrf"}
-# Until version 0.2 the others were called like the published systems whose recipes they follow.
+SHORT_NAMES = {"oct-layers": "resunet-tian2015", "fundus-vessels": "resunet-chasedb1-hrf-idrid"}
+# Until version 0.2 most were called like the published systems whose recipes they follow. One was
+# trained further, on more data.
 FORMER_NAMES = {
     "efficientnetb0-unet": "efficientnetb0-unet-chasedb1",
+    "resunet-chasedb1-hrf": "resunet-chasedb1-hrf-idrid",
     "segnet-duke": "segnet-tian2015",
     "unet-drive": "unet-chasedb1",
     "unet-drive-noaug": "unet-chasedb1-noaug",
