@@ -189,6 +189,7 @@ def write_documents(results: dict[str, Any]) -> None:
     text = text.replace("<!-- trained -->", training_table(results))
     text = text.replace("<!-- ablation -->", ablation_table())
     text = text.replace("<!-- detail -->", detail_tables(results))
+    text = text.replace("<!-- choice -->", choice_table())
     (ROOT / "docs/accuracy.md").write_text(text)
     ours = {
         name: result
@@ -299,6 +300,21 @@ def ablation_table() -> str:
         validation = figure(result["validation Dice"], "")
         rows.append([f"`{name}`{origin}: {result['idea']}", validation, "; ".join(cells)])
     return markdown_table(["run", "validation Dice", "test"], rows)
+
+
+def choice_table() -> str:
+    """Return what `choose_vessels.py` compared."""
+    rows = [
+        [
+            f"{row['share']:.0%}",
+            f"{row['threshold']:.2f}",
+            figure(row["known"], ""),
+            figure(row["simulated"], ""),
+        ]
+        for row in json.loads((ROOT / "docs/vessels_choice.json").read_text())["rows"]
+    ]
+    header = ["share of the parent", "threshold", "F1, known cameras", "F1, simulated cameras"]
+    return markdown_table(header, rows)
 
 
 def headline(values: dict[str, Any]) -> str:

@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--name", default="resunet-chasedb1-hrf-idrid")
     parser.add_argument("--parent", default="fundus-vessels")
     parser.add_argument("--recipe", type=Path, default=Path("fundus-vessels-stage5"))
+    parser.add_argument("--threshold", type=float, help="by default the best of several")
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     parent, trained = load_model(arguments.parent), open_model(RunFolder(arguments.run).model)
@@ -65,7 +66,12 @@ def main() -> None:
             for threshold, (known, strange) in zip(THRESHOLDS, by_threshold, strict=True)
         ]
         start = next(row for row in rows if row["share"] == 1 and row["threshold"] == 0.5)
-        allowed = [row for row in rows if row["known"] >= start["known"] - COST]
+        allowed = [
+            row
+            for row in rows
+            if row["known"] >= start["known"] - COST
+            and arguments.threshold in (None, row["threshold"])
+        ]
         best = max(allowed, key=lambda row: row["simulated"])
         for row in rows:
             print(row, "<- chosen" if row is best else "")

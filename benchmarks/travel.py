@@ -32,7 +32,6 @@ from napari_retina_seg.types.progress import finish
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/travel.json"
 PAGE = ROOT / "docs/travel.md"
-CHOICE = ROOT / "docs/vessels_choice.json"
 TAKEN = {"chase_db1": ("11",), "hrf": ("12_dr", "13_g")}
 AS_THEY_ARE = "as they are"
 INTRODUCTION = """\
@@ -45,14 +44,6 @@ optics of the two sets, and no figure here is that of a real camera which was no
 counts inside the field of view that is found; the centre-line Dice (Shit et al. 2021) and the gaps,
 places per image where a vessel is interrupted, say how well the mask keeps vessels together.
 Written by `benchmarks/travel.py`."""
-
-CHOICE_TEXT = """\
-## Chosen by validation
-
-Weights that learnt from many cameras were mixed with those of their parent, and the threshold was
-chosen, on validation photographs alone (CHASE_DB1 10, HRF 10_h and 10_dr, and half of what the
-simulated cameras make of them): the best on the simulated cameras of what costs the known ones at
-most 0.002 F1 (`benchmarks/choose_vessels.py`). 100 % is the parent."""
 
 
 def main() -> None:
@@ -122,27 +113,7 @@ def page(results: Mapping[str, Any]) -> str:
             rows.append([f"`{name}`", camera, *cells, f"{values['gaps']:.0f}"])
         rows.append([f"`{name}`", "mean of the cameras", *means(result["figures"])])
     header = ["model", "camera", "F1", "worst F1", "clDice", "gaps"]
-    parts = [INTRODUCTION, markdown_table(header, rows), *choice()]
-    return "\n\n".join(parts) + "\n"
-
-
-def choice() -> list[str]:
-    """Return what `choose_vessels.py` found, where it was run."""
-    if not CHOICE.is_file():
-        return []
-    found = json.loads(CHOICE.read_text())
-    rows = [
-        [
-            f"{row['share']:.0%}",
-            f"{row['threshold']:.2f}",
-            f"{row['known']:.3f}",
-            f"{row['simulated']:.3f}",
-            "chosen" if row == found["chosen"] else "",
-        ]
-        for row in found["rows"]
-    ]
-    header = ["share of the parent", "threshold", "F1, known cameras", "F1, simulated cameras", ""]
-    return [CHOICE_TEXT, markdown_table(header, rows)]
+    return f"{INTRODUCTION}\n\n{markdown_table(header, rows)}\n"
 
 
 def means(by_camera: Mapping[str, Mapping[str, float]]) -> list[str]:
