@@ -21,6 +21,11 @@ def files_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def without_guesses(stderr: str) -> list[str]:
+    """Return the lines but those on layers that are a guess, as an untrained network's are."""
+    return [line for line in stderr.splitlines() if "the layers are a guess" not in line]
+
+
 def test_a_scan_gets_mask_overlay_and_boundaries(run, scan, oct_model, tmp_path):
     out = tmp_path / "new" / "out"
     result = run("segment", scan, "-o", out, "--model", oct_model.path)
@@ -28,14 +33,14 @@ def test_a_scan_gets_mask_overlay_and_boundaries(run, scan, oct_model, tmp_path)
     assert files_in(out) == ["scan_boundaries.csv", "scan_mask.png", "scan_overlay.png"]
     mask = Image.open(out / "scan_mask.png")
     assert mask.mode == "P"
-    expected = segment(read_image(scan), oct_model).labels
+    expected = segment(read_image(scan), oct_model).raster()
     assert_same_mask(np.asarray(mask), expected)
     assert cv2.imread(str(out / "scan_overlay.png")).shape == (96, 128, 3)
     with (out / "scan_boundaries.csv").open() as file:
         assert len(list(csv.reader(file))) == 1 + 128
     assert "tiny-oct" in result.stdout
     assert "1 segmented" in result.stdout
-    assert result.stderr == ""
+    assert not without_guesses(result.stderr)
 
 
 def test_a_photograph_gets_a_mask_and_probabilities_if_asked(run, fundus_model, tmp_path):
@@ -71,7 +76,7 @@ def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):
     out = tmp_path / "out"
     result = run("segment", *arguments, "-o", out, "--model", oct_model.path)
     assert result.exit_code == 1
-    lines = result.stderr.splitlines()
+    lines = without_guesses(result.stderr)
     assert len(lines) == 3
     assert all(name in line for name, line in zip(("gone", "empty", "black"), lines, strict=True))
     assert "1 segmented" in result.stdout
@@ -156,7 +161,8 @@ def test_ctrl_c_keeps_what_is_finished_and_nothing_else(scan, oct_model, tmp_pat
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert stderr == "Cancelled: finished results are kept.\n"  # and no greetings of TensorFlow's
+    # and no greetings of TensorFlow's
+    assert without_guesses(stderr) == ["Cancelled: finished results are kept."]
     assert "1 segmented" in stdout
     assert files_in(out) == finished
 
