@@ -184,7 +184,8 @@ def page(results: dict[str, Any]) -> str:
     said = (
         f"In {experts['with open places']} of {experts['masks']} masks of healthy eyes that experts"
         f" drew, something is found. Of {sick['masks']} {name}, {sick['with open places']} have"
-        " open places. Masks of vessels are not checked: any arrangement of vessels is possible."
+        " open places, not counting what the model itself left open as a guess. Masks of vessels"
+        " are not checked: any arrangement of vessels is possible."
     )
     table = markdown_table(
         ["one fault in each of the experts' masks", "masks", "found"],
