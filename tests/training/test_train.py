@@ -230,8 +230,8 @@ def test_a_run_goes_on_where_the_processor_rounds_otherwise(split, tmp_path, mon
         next(job)
     job.close()
 
-    def prepare(*what: object) -> Sample:
-        sample = prepare_sample(*what)
+    def prepare(*what: object, **how: object) -> Sample:
+        sample = prepare_sample(*what, **how)
         return replace(sample, tensor=sample.tensor * np.float32(1 + 1e-6))
 
     monkeypatch.setattr("napari_retina_seg.training.train.prepare_sample", prepare)

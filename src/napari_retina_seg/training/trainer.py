@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.datasets.augment import Sample
-from napari_retina_seg.models.config import EncoderUNetConfig
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import TrainingRecord
 from napari_retina_seg.training.averaging import RunningMean
+from napari_retina_seg.training.compiling import compile_network, make_callbacks
 from napari_retina_seg.training.encoder_weights import EncoderWeights
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.memory import is_out_of_memory
 from napari_retina_seg.training.run_folder import Row, RunFolder, RunState
 from napari_retina_seg.training.samples import batches
 from napari_retina_seg.training.snapshot import Snapshot, collapse, mean_dice, predict
-from napari_retina_seg.types.errors import DataError, TrainingError
+from napari_retina_seg.types.errors import TrainingError
 from napari_retina_seg.types.progress import CancelToken, Progress
 
 Array = npt.NDArray[Any]
@@ -40,8 +40,6 @@ class Trainer:
         What it learns.
     model : keras.Model
         The network.
-    loss : callable
-        Target and probabilities to a scalar.
     steps : int
         Of an epoch.
     mean : RunningMean
@@ -60,7 +58,6 @@ class Trainer:
 
     recipe: Recipe
     model: Any
-    loss: Callable[[Any, Any], Any]
     steps: int
     mean: RunningMean
     callbacks: list[Any]
@@ -95,21 +92,14 @@ class Trainer:
         DataError
             If the weights are another architecture's.
         """
-        from napari_retina_seg.training.losses import make_loss
-
-        model = _network(recipe, start_from)
-        if encoder is not None:
-            _load_encoder(model, recipe, encoder)
-        loss = make_loss(recipe.loss, recipe.architecture.classes)
-        optimizer = _optimizer(recipe, steps * recipe.training.epochs)
-        model.compile(optimizer, loss, jit_compile=_jit(model))
+        model = compile_network(recipe, steps * recipe.training.epochs, start_from, encoder)
         mean = RunningMean(model, recipe.training.ema, recipe.training.kept_share)
-        callbacks = _callbacks(recipe)
+        callbacks = make_callbacks(recipe)
         for callback in callbacks:
             callback.set_model(model)
             callback.on_train_begin()
         size = recipe.training.batch
-        return cls(recipe, model, loss, steps, mean, callbacks, [], batch=size)
+        return cls(recipe, model, steps, mean, callbacks, [], batch=size)
 
     def watch(self, sample: Sample) -> None:
         """Show after each epoch how the mask of a part of an image changes.
@@ -323,7 +313,7 @@ class Trainer:
         for sample in samples:
             drawn = predict(self.model, sample, self.recipe)
             target = np.stack([sample.target, sample.counted], axis=-1)[np.newaxis]
-            losses.append(float(_numpy(self.loss(target.astype(np.float32), drawn.output))))
+            losses.append(float(_numpy(self.model.loss(target.astype(np.float32), drawn.output))))
             matrix += drawn.matrix
         # NaN where truth and prediction hold none of the class.
         row = {
@@ -343,106 +333,9 @@ class Trainer:
         return self.snapshot.row(drawn)
 
 
-def _network(recipe: Recipe, start_from: Path | None) -> Any:
-    import keras
-
-    from napari_retina_seg.models.networks import build, load_weights
-
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.training.precision)
-    try:
-        model = build(recipe.architecture, recipe.seed)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    _set_statistics(model, recipe.training.batch_statistics)
-    if start_from is None:
-        if recipe.training.kept_share:
-            raise DataError(
-                "training.kept_share keeps a part of a trained model: name it with --start-from."
-            )
-        return model
-    try:
-        load_weights(model, start_from)
-    except ValueError as error:
-        raise DataError(
-            f"The weights in '{start_from}' do not belong to the recipe's architecture: start"
-            " from a run of the same architecture."
-        ) from error
-    return model
-
-
-def _load_encoder(model: Any, recipe: Recipe, weights: EncoderWeights) -> None:
-    from napari_retina_seg.models.networks import load_encoder_weights
-
-    config = recipe.architecture
-    assert isinstance(config, EncoderUNetConfig)  # noqa: S101 - a recipe checks it
-    try:
-        load_encoder_weights(model, config, weights.path)
-    except ValueError as error:
-        raise DataError(
-            f"'{weights.path}' does not hold the weights of Keras' {config.encoder} without its"
-            " classifier: name a file that was saved from it with include_top=False."
-        ) from error
-
-
-def _set_statistics(model: Any, how: str) -> None:
-    """Set how the statistics of batch normalisation follow the images; see `Training`."""
-    from keras import layers
-
-    from napari_retina_seg.models.networks.normalisation import MOMENTUM
-
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization) and how != "slow":
-            layer.momentum = MOMENTUM
-            layer.trainable = how != "kept"  # one that is not trainable uses its statistics
-
-
 def _is_best(value: float, others: list[float], monitor: str) -> bool:
     sign = -1 if monitor == "val_loss" else 1
     return all(sign * value > sign * other for other in others)
-
-
-def _optimizer(recipe: Recipe, steps: int) -> Any:
-    import keras
-
-    how = recipe.optimizer
-    rate: Any = how.learning_rate
-    if how.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            how.learning_rate / 20 if how.warmup else how.learning_rate,
-            decay_steps=max(1, steps - how.warmup),
-            warmup_target=how.learning_rate if how.warmup else None,
-            warmup_steps=how.warmup,
-        )
-    if how.name == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=how.weight_decay)
-    return keras.optimizers.Adam(rate)
-
-
-def _callbacks(recipe: Recipe) -> list[Any]:
-    import keras
-
-    how = recipe.callbacks
-    common = {"monitor": how.monitor, "mode": "min" if how.monitor == "val_loss" else "max"}
-    made: list[Any] = []
-    if how.reduce_lr_on_plateau:
-        reduce = how.reduce_lr_on_plateau
-        made.append(
-            keras.callbacks.ReduceLROnPlateau(
-                factor=reduce.factor, patience=reduce.patience, min_lr=reduce.min_lr, **common
-            )
-        )
-    if how.early_stopping:
-        made.append(keras.callbacks.EarlyStopping(patience=how.early_stopping.patience, **common))
-    return made
-
-
-def _jit(model: Any) -> bool | str:
-    """Whether XLA compiles a step: on a CPU TensorFlow's depthwise convolutions are far faster."""
-    import keras
-
-    depthwise = any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in model.layers)
-    return False if depthwise and keras.backend.backend() == "tensorflow" else "auto"
 
 
 def _numpy(tensor: Any) -> Array:
