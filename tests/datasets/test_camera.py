@@ -118,8 +118,18 @@ def test_correcting_a_crop_gives_what_the_network_is_used_with() -> None:
 
 
 def test_a_part_that_is_cut_off_is_not_learnt_from() -> None:
-    recipe = recipe_with(*STILL, "augmentation.camera.cut=1")
+    recipe = recipe_with(*STILL, "augmentation.camera.cut=1", "augmentation.camera.margin=0")
     raw = prepare_sample(photograph(), recipe, to_be_changed=True)
-    image, target = random_crop(raw, (128, 128), recipe.augmentation, np.random.default_rng(2))
-    assert 0 < target[..., 1].mean() < 1
-    assert not image[target[..., 1] == 0].any()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        image, target = random_crop(raw, (128, 128), recipe.augmentation, rng)
+        assert 0 < target[..., 1].mean() < 1
+        assert not image[target[..., 1] == 0].any()
+
+
+def test_crops_that_are_not_taken_again_stay_as_they_are() -> None:
+    inside = np.ones((160, 200), bool)
+    how = Camera(chance=0, without_colors=1, haze=0.6, cut=1)
+    seen, where = take_again(dark_line(), inside, how, np.random.default_rng(0))
+    np.testing.assert_array_equal(seen, dark_line())
+    assert where.all()
