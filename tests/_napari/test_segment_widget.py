@@ -554,7 +554,8 @@ def test_the_warning_comes_back_with_its_mask_and_its_image(
     assert is_warned()
     run(dock)
     fine = masks()[-1]
-    assert "✔ Done: 'scan' segmented by tiny-oct in " in dock.status.text()
+    assert dock.status.text().startswith("✔ Done: ")
+    assert "'scan' segmented by tiny-oct in " in dock.status.text()
     select(doubtful)
     assert is_warned()
     select(fine)
