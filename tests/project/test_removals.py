@@ -78,8 +78,12 @@ def test_a_removed_image_is_neither_compared_nor_left_to_grade(ann, bob, three, 
 def test_an_earlier_project_can_remove_images_too(ann, three, folder):
     writer = ann._store.database
     with writer.writing() as session:
-        for later in ("removal", "model_use"):
+        for later in ("removal", "model_use", "review_figures"):
             session.connection().exec_driver_sql(f"DROP TABLE {later}")
+        for index in ("image_gain_first", "image_state_gain_first"):
+            session.connection().exec_driver_sql(f"DROP INDEX {index}")
+        for column in ("gain", "reason"):
+            session.connection().exec_driver_sql(f"ALTER TABLE image DROP COLUMN {column}")
         session.connection().exec_driver_sql("ALTER TABLE autosave DROP COLUMN comment")
         session.connection().exec_driver_sql("ALTER TABLE second_reader DROP COLUMN compared_at")
         session.connection().exec_driver_sql("UPDATE schema_version SET version = 4")
