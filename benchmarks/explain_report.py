@@ -11,6 +11,7 @@ from explain_curves import SHARES
 from tables import markdown_table
 
 from napari_retina_seg.imaging.cam import Method
+from napari_retina_seg.models.registry import BUNDLED, list_models
 from napari_retina_seg.reports._plots import figure_png
 from napari_retina_seg.saliency.slice_explainer import RECOMMENDED_METHOD, recommended_method
 from napari_retina_seg.saliency.split_network import RECOMMENDED_LAYER
@@ -28,11 +29,28 @@ def write_documents(results: Mapping[str, Any], root: Path) -> None:
         "favoured points": favoured_for_points(results),
         "cascade": cascade_table(results),
         "models": "\n\n".join(map_tables(results)),
+        "not measured": not_measured(results),
     }
     for name, text in parts.items():
         guide = guide.replace(f"<!-- {name} -->", text)
     (root / "docs/explain.md").write_text(guide, encoding="utf-8")
     (root / "docs/images/explain_curves.png").write_bytes(figure_png(draw_curves(results)))
+
+
+def not_measured(results: Mapping[str, Any]) -> str:
+    """Say which models of the package have been trained further since the figures were made."""
+    measured = {model["weights_sha256"] for model in results.values()}
+    later = [
+        f"`{model.name}`"
+        for model in list_models()
+        if model.path.is_relative_to(BUNDLED) and model.spec.weights_sha256 not in measured
+    ]
+    if not later:
+        return ""
+    return (
+        f"Not measured yet: {', '.join(later)}. Tables and curves show what each went on from, a"
+        " model of the same architecture, under its own name."
+    )
 
 
 def score(figures: Mapping[str, Any]) -> float:
