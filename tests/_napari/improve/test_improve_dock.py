@@ -145,6 +145,7 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     with Project(study, author="Ann") as project:
         assert promoted_model(project).name == "tiny-fundus-tuned"
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    qtbot.waitUntil(dock.back_button.isEnabled, timeout=LONG)  # it looks at the project anew
     push(qtbot, dock.back_button)
     qtbot.waitUntil(lambda: "'tiny-fundus' is the project's model again" in dock.status.text())
 
