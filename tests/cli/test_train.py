@@ -190,7 +190,7 @@ def test_without_data_or_folder_nothing_begins(run, tmp_path):
     "command",
     [
         ("evaluate", "fundus-vessels", "--data", ".", "--out", "scores"),
-        ("segment", "scan.png"),
+        ("segment", "scan.png", "--out", "masks"),
         ("train", "unet-drive", "--data", ".", "--out", "run"),
     ],
 )

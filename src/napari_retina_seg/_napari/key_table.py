@@ -25,6 +25,7 @@ from napari_retina_seg._napari.shortcuts import (
     CORRECT,
     EXPLAIN,
     LINE_KEYS,
+    MEASURE,
     REVIEW_KEYS,
     SEGMENT,
 )
@@ -136,7 +137,8 @@ def _right() -> Iterator[Group]:
     undo = [(_native(keys), meaning) for keys, meaning in _UNDO]
     yield "Paint", [*undo, *_of_napari(_PAINT)]
     yield "Look", [_ZOOM, *_of_napari(_VIEW)]
-    yield "Segment and Explain", [(each.native, each.description) for each in (SEGMENT, EXPLAIN)]
+    docks = (SEGMENT, EXPLAIN, MEASURE)
+    yield "Segment, Explain, Measure", [(each.native, each.description) for each in docks]
     yield "Everywhere", [(KEY, "Show or close this table")]
 
 
