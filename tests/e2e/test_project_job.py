@@ -89,7 +89,8 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
             masks_of = []
             for opened in (old, new):
                 image = opened.find_image(name)
-                masks_of.append(opened.annotation(image.id, opened.truth(image.id).number).labels)
+                mask = opened.annotation(image.id, opened.truth(image.id).number)
+                masks_of.append(mask.raster())  # as files hold it
             assert (masks_of[0] == masks_of[1]).all()
         assert new.image(new.find_image(NAMES[3]).id).state is State.UNGRADABLE
         assert new.truth(new.find_image(NAMES[0]).id).author == "Carl"
