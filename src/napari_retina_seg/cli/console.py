@@ -171,12 +171,16 @@ def interruptible() -> Iterator[CancelToken]:
         signal.signal(signal.SIGINT, previous)
 
 
-@cache
 def start_engine(*, training: bool = False) -> Device:
     """Start TensorFlow quietly, and describe its device; a training may use another backend."""
     from napari_retina_seg.inference.backend import check_backend
 
     check_backend(training=training)
+    return _find_device()
+
+
+@cache
+def _find_device() -> Device:
     with quiet_libraries():
         from napari_retina_seg.inference.predictor import describe_device
 

@@ -127,7 +127,7 @@ def _save(
 
     stem = "_".join(re.findall(r"[^\W_]+", image.name.lower()))
     written = save_segmentation(segmentation, image, folder, stem)
-    classes = segmentation.scheme.classes
+    classes, mask = segmentation.scheme.classes, segmentation.raster()  # as in the file
     record: dict[str, Any] = {
         "image": image.name,
         "files": [path.name for path in written],
@@ -135,7 +135,7 @@ def _save(
             {
                 "value": label.value,
                 "name": label.name,
-                "pixels": int((segmentation.labels == label.value).sum()),
+                "pixels": int((mask == label.value).sum()),
             }
             for label in classes
         ],
