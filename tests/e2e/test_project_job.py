@@ -99,6 +99,6 @@ def test_from_ten_images_to_a_model_that_learnt_from_them(do, tmp_path):
     report = str(tmp_path / "check")
     checked = CliRunner().invoke(app, ["dataset", "check", str(training), "--out", report])
     assert checked.exit_code == 1  # what an untrained model drew was accepted unseen
-    assert "This is so for 6 of 9 masks of 'training'" in checked.stdout + checked.stderr
+    assert " of 9 masks of 'training'" in checked.stdout + checked.stderr  # how many is chance
     do("train", tmp_path / "own.toml", "--data", training, "--out", tmp_path / "run")
     assert open_model(tmp_path / "run" / "model").name == "tiny"
