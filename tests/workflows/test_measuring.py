@@ -61,6 +61,8 @@ def test_a_volume_has_an_etdrs_grid_of_every_band():
     assert len(rows) == 11 * 10
     central = next(row for row in rows if row["subfield"] == "central")
     assert central["fovea from"] == "stated by the user"
+    assert central["sides from"].startswith("assumed: horizontal scans")
+    assert any("the file does not say it" in note for note in found.notes)
     assert central["covered [%]"] == pytest.approx(100, abs=1)
     assert {"inner nasal", "inner first-slice side"} <= {row["subfield"] for row in rows}
     expected = found.etdrs["ILM–BM"].find("central").mean

@@ -80,8 +80,8 @@ def thickness_rows(thickness: Thickness, slices: Sequence[int]) -> list[Row]:
     return rows
 
 
-def etdrs_rows(grids: Mapping[str, Etdrs], thickness: Thickness) -> list[Row]:
-    """Return a row for each band and subfield."""
+def etdrs_rows(grids: Mapping[str, Etdrs], thickness: Thickness, sides_from: str) -> list[Row]:
+    """Return a row for each band and subfield, with what the names of its sides rest on."""
     rows: list[Row] = []
     for abbreviation, grid in grids.items():
         band = thickness.bands[thickness.index(abbreviation)]
@@ -95,6 +95,7 @@ def etdrs_rows(grids: Mapping[str, Etdrs], thickness: Thickness) -> list[Row]:
                 "volume [mm³]": subfield.volume_mm3,
                 "area [mm²]": subfield.area_mm2,
                 "covered [%]": 100 * subfield.covered,
+                "sides from": sides_from,
             }
             if thickness.uncertainty is not None:
                 row["uncertainty of a column [µm]"] = subfield.uncertainty

@@ -14,7 +14,7 @@ from napari_retina_seg.measurement.arteries import Equivalents, measure_equivale
 from napari_retina_seg.measurement.etdrs import Etdrs, measure_etdrs
 from napari_retina_seg.measurement.fovea import Fovea, find_fovea, state_fovea
 from napari_retina_seg.measurement.lesions import measure_lesions
-from napari_retina_seg.measurement.orientation import scan_orientation
+from napari_retina_seg.measurement.orientation import ASSUMED, scan_orientation
 from napari_retina_seg.measurement.regions import Disc, disc_zones, etdrs_regions
 from napari_retina_seg.measurement.tables import (
     Row,
@@ -40,7 +40,7 @@ from napari_retina_seg.measurement.vessels import (
 )
 from napari_retina_seg.types.acquisition import ScanPattern
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.segmentation import Provenance
@@ -90,7 +90,10 @@ def measure_layers(
             notes.append(str(error))
     tables = [Table.from_rows("thickness", thickness_rows(thickness, range(slices)))]
     if grids:
-        tables.append(Table.from_rows("etdrs", etdrs_rows(grids, thickness)))
+        sides_from = scan_orientation(image).origin
+        tables.append(Table.from_rows("etdrs", etdrs_rows(grids, thickness, sides_from)))
+        if sides_from == ASSUMED and image.laterality is not Laterality.UNKNOWN:
+            notes.append(f"Nasal and temporal are {ASSUMED}; the file does not say it.")
     return {
         "thickness": thickness,
         "fovea": fovea,

@@ -23,6 +23,7 @@ _HIDDEN = frozenset(
             "fovea slice [px]",
             "fovea column [px]",
             "fovea from",
+            "sides from",
         ),
     }
 )
