@@ -448,7 +448,7 @@ def test_a_network_that_finds_only_background_is_called_useless(tmp_path) -> Non
 )
 def test_only_a_model_of_one_class_is_called_useless(name, classes, steps, warned) -> None:
     rows = [{"val_loss": 1.0, "val_dice": 0.1, "val_classes": classes}]
-    trainer = Trainer(Recipe.read(Path(name)), None, None, steps, None, [], rows)
+    trainer = Trainer(Recipe.read(Path(name)), None, steps, None, [], rows)
     assert bool(trainer.warnings) is warned
 
 

