@@ -13,6 +13,7 @@ from .inference.predict import segment
 from .io import read_image
 from .measurement.etdrs import Etdrs, Subfield
 from .measurement.fovea import Fovea
+from .measurement.measurements import Measurements
 from .measurement.tables import Table
 from .measurement.thickness import Thickness
 from .measurement.vessels import Branching, Vessels, VesselSegment
@@ -72,7 +73,7 @@ from .workflows.export_job import SplitSide
 from .workflows.export_options import Format, Identities
 from .workflows.exporting import Exported, export_masks
 from .workflows.importing import Imported, import_masks
-from .workflows.measuring import Measurements, measure
+from .workflows.measuring import measure
 from .workflows.patients import PatientRule
 from .workflows.predicting import Predicted, predict_images
 from .workflows.selection import Selection

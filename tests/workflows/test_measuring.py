@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from openpyxl import load_workbook
 
 import napari_retina_seg as rs
+from napari_retina_seg.imaging.device_lines import draw_lines
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.io.tables import save_tables
+from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.tables import Table, join_tables
 from napari_retina_seg.types.errors import WriteError
+from napari_retina_seg.types.labels import OCT_LAYERS
 
 SCAN = phantom_bscan(rows=160, columns=192)
 VOLUME = phantom_volume(slices=9, rows=128, columns=192)
@@ -78,6 +82,63 @@ def test_a_circle_scan_has_thickness_but_no_map():
     found = rs.measure(image, VOLUME.labels, scheme="oct-layers")
     assert [table.name for table in found.tables] == ["thickness"]
     assert "need a raster: this is a circle scan" in found.notes[-1]
+
+
+def with_device_lines(shift: float) -> rs.RetinaImage:
+    """Return the volume with the device's lines, its BM `shift` px below the mask's."""
+    heights = np.stack([VOLUME.heights[:, 0], VOLUME.heights[:, 7] + shift, VOLUME.heights[:, 3]],
+                       axis=1).astype(np.float32)  # fmt: skip
+    heights[0, :, :100] = np.nan
+    lines = rs.DeviceLines(("ILM", "BM", "a line of no known surface"), heights)
+    acquisition = rs.Acquisition(pattern="raster", device="Heidelberg Spectralis", lines=lines,
+                                 quality=(20.0,) * 8 + (31.5,))  # fmt: skip
+    return replace(VOLUME.image, acquisition=acquisition, metadata={"format": "HSF-OCT-103"})
+
+
+def test_thickness_is_compared_with_the_lines_of_the_device():
+    mask = rs.Annotation(VOLUME.labels, VOLUME.heights)
+    found = rs.measure(with_device_lines(2), mask, scheme="oct-layers")
+    (row,) = rows_of(found, "device")
+    assert (row["abbreviation"], row["B-scans compared"]) == ("ILM–BM", 9)
+    assert row["columns compared"] == 9 * 192 - 100
+    axial = VOLUME.image.spacing.axial.um
+    assert row["bias, mask − device [µm]"] == pytest.approx(-2 * axial, abs=0.01)
+    assert row["SD [µm]"] == pytest.approx(0, abs=0.01)
+    lines = with_device_lines(0)
+    scheme, drawn = draw_lines(lines.acquisition.lines, 128)
+    assert not rs.measure(lines, drawn, scheme=scheme).device  # it would be its own reference
+
+
+def test_a_sheet_states_what_apostel_asks_for_and_is_known(tmp_path):
+    mask = rs.Annotation(VOLUME.labels, VOLUME.heights)
+    found = rs.measure(with_device_lines(0), mask, scheme="oct-layers", laterality="OS")
+    unknown = rs.measure(UNSCALED, SCAN.labels, scheme="oct-layers")
+    sheet = apostel_tables([apostel_facts(found), apostel_facts(unknown)])
+    save_tables(tmp_path / "t.xlsx", [*found.tables, *sheet])
+    rows = load_workbook(tmp_path / "t.xlsx")["apostel"].values
+    assert next(rows) == ("point", "APOSTEL 2.0", "item", "value")
+    by_item = {item: (point, value) for point, _, item, value in rows}
+    assert {point for point, _ in by_item.values()} == set(range(1, 10))
+    assert by_item["device and file format"] == (2, "Heidelberg Spectralis, HSF-OCT-103")
+    assert by_item["B-scans × columns × rows"] == (4, "9 × 192 × 128 | 1 × 192 × 160")
+    assert by_item["eyes"] == (1, "OS (by: user)")
+    assert by_item["quality value of the device"] == (6, "20.0 to 31.5")
+    assert by_item["criteria of quality, scans excluded and why"] == (6, None)
+    pixels, vessels = photograph()
+    picture = rs.RetinaImage(pixels, color=True, modality="fundus")
+    assert not apostel_tables([apostel_facts(rs.measure(picture, vessels))])
+
+
+def test_what_speaks_against_a_mask_is_kept():
+    found = rs.measure(UNSCALED, SCAN.labels, scheme="oct-layers")
+    assert not found.warnings
+    made = rs.Provenance("", "oct-layers", "ab", "1", "CPU", "float32", 1.0)
+    drawn = rs.Segmentation(SCAN.labels, scheme=OCT_LAYERS, provenance=made,
+                            checks=(rs.Check("uncertainty", "the model is unsure"),))  # fmt: skip
+    found = rs.measure(UNSCALED, drawn)
+    assert any("the model is unsure" in warning for warning in found.warnings)
+    assert any("no person has corrected it" in warning for warning in found.warnings)
+    assert found.provenance["model"] == "oct-layers"
 
 
 def test_a_photograph_gives_vessels_segments_and_branchings():

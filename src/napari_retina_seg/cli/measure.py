@@ -56,6 +56,14 @@ class _Request:
     options: MeasureOptions
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What is kept of each image until the end of a run."""
+
+    tables: tuple[Table, ...]
+    facts: dict[str, str]
+
+
 def measure_command(
     ctx: typer.Context,
     files: Files,
@@ -142,9 +150,8 @@ def measure_command(
         raise typer.Exit(1)
 
 
-def _measure_file(
-    request: _Request, source: ImageFiles, bar: Bar, token: CancelToken
-) -> tuple[Table, ...]:
+def _measure_file(request: _Request, source: ImageFiles, bar: Bar, token: CancelToken) -> _Result:
+    from napari_retina_seg.measurement.apostel import apostel_facts
     from napari_retina_seg.workflows.measuring import iter_measure
 
     bar.begin(f"Reading {source.path.name}")
@@ -161,7 +168,7 @@ def _measure_file(
         bar.say(f"'{source.path}': {note}")
     if note := _without_size(found.image):
         bar.say(f"'{source.path}': {note}")
-    return found.tables
+    return _Result(found.tables, apostel_facts(found))
 
 
 def _without_size(image: RetinaImage) -> str:
@@ -182,13 +189,15 @@ def _find_mask(folder: Path, source: ImageFiles) -> Path:
     )
 
 
-def _write(out: Path, results: list[tuple[Table, ...]], failed: int) -> None:
+def _write(out: Path, results: list[_Result], failed: int) -> None:
     from napari_retina_seg.io.tables import save_tables
+    from napari_retina_seg.measurement.apostel import apostel_tables
     from napari_retina_seg.measurement.tables import join_tables
 
-    tables = join_tables(table for each in results for table in each)
+    tables = join_tables(table for each in results for table in each.tables)
     if tables:
-        for path in save_tables(out, tables):
+        sheet = apostel_tables(each.facts for each in results)
+        for path in save_tables(out, [*tables, *sheet]):
             echo(str(path.resolve()))
     echo(f"{len(results)} measured, {failed} failed.")
 
@@ -202,11 +211,11 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         raise UsageError(str(error)) from error
     check_folder(out.parent)
     earlier = [out, *sorted(out.parent.glob(f"{out.stem}_*.csv"))]
-    known = {"etdrs", "vessels", "segments", "branchings", "lesions", "thickness"}
+    known = {"thickness", "etdrs", "device", "vessels", "segments", "branchings", "lesions"}
     there = [
         path
         for path in earlier
-        if path.is_file() and (path == out or path.stem.rpartition("_")[2] in known)
+        if path.is_file() and (path == out or path.stem.rpartition("_")[2] in known | {"apostel"})
     ]
     if there and not overwrite:
         raise UsageError(f"'{there[0]}' exists already: name another file, or add --overwrite.")

@@ -11,6 +11,7 @@ from napari_retina_seg.types.acquisition import DeviceLines
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.labels import OCT_LAYERS, LabelClass, LabelScheme, Surface
 
+DEVICE_SCHEME = "device-lines"
 # Heidelberg calls a line as the layer above it; codes of DICOM CID 4273.
 _CODES = {
     "ILM": "SCT:280677004",
@@ -69,10 +70,15 @@ def draw_lines(lines: DeviceLines, rows: int) -> tuple[LabelScheme, Annotation] 
     return _scheme(names), annotation
 
 
+def line_code(name: str) -> str | None:
+    """Return the DICOM code of the surface that a device's line draws, if it is known."""
+    return _CODES.get(name)
+
+
 def _scheme(names: list[str]) -> LabelScheme:
     classes = [LabelClass(0, "Background", "BG", "#000000")]
     for value, (upper, lower) in enumerate(pairwise(names), 1):
         title = f"{upper} to {lower}"
         classes.append(LabelClass(value, title, title, _COLORS[value - 1], order=value))
-    surfaces = tuple(Surface(name, _CODES.get(name)) for name in names)
-    return LabelScheme("device-lines", tuple(classes), surfaces)
+    surfaces = tuple(Surface(name, line_code(name)) for name in names)
+    return LabelScheme(DEVICE_SCHEME, tuple(classes), surfaces)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_retina_seg import __version__
 from napari_retina_seg.imaging.fov import detect_fov
 from napari_retina_seg.measurement.arteries import Equivalents, measure_equivalents
+from napari_retina_seg.measurement.device import DeviceThickness, compare_with_device
 from napari_retina_seg.measurement.etdrs import Etdrs, measure_etdrs
 from napari_retina_seg.measurement.fovea import Fovea, find_fovea, state_fovea
 from napari_retina_seg.measurement.lesions import measure_lesions
@@ -38,6 +39,7 @@ from napari_retina_seg.measurement.vessels import (
     measure_vessels,
     vessel_values,
 )
+from napari_retina_seg.metrics.interrater import bland_altman
 from napari_retina_seg.types.acquisition import ScanPattern
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
@@ -94,12 +96,36 @@ def measure_layers(
         tables.append(Table.from_rows("etdrs", etdrs_rows(grids, thickness, sides_from)))
         if sides_from == ASSUMED and image.laterality is not Laterality.UNKNOWN:
             notes.append(f"Nasal and temporal are {ASSUMED}; the file does not say it.")
+    lines = None if image.acquisition is None else image.acquisition.lines
+    device = () if lines is None else compare_with_device(thickness, scheme, lines)
+    if device:
+        tables.append(Table.from_rows("device", map(_device_row, device)))
     return {
         "thickness": thickness,
+        "device": device,
         "fovea": fovea,
         "etdrs": grids,
         "tables": tuple(tables),
         "notes": tuple(notes),
+    }
+
+
+def _device_row(pair: DeviceThickness) -> Row:
+    """Return bias and limits of agreement of a mask's thickness with the device's."""
+    compared = bland_altman(pair.ours - pair.device)
+    assert compared is not None  # noqa: S101 - there are at least two columns
+    unit = pair.unit
+    return {
+        "structure": pair.band.name,
+        "abbreviation": pair.band.abbreviation,
+        "between": pair.band.between,
+        "columns compared": len(pair.ours),
+        "B-scans compared": pair.slices,
+        f"mean of the device [{unit}]": float(pair.device.mean(dtype=np.float64)),
+        f"bias, mask − device [{unit}]": compared.bias,
+        f"SD [{unit}]": compared.deviation,
+        f"lower 95 % limit [{unit}]": compared.low,
+        f"upper 95 % limit [{unit}]": compared.high,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.io.masks import read_class_values, read_mask
 from napari_retina_seg.io.schemes import find_scheme
-from napari_retina_seg.measurement.etdrs import Etdrs
 from napari_retina_seg.measurement.fovea import Fovea
-from napari_retina_seg.measurement.tables import Table, Value
-from napari_retina_seg.measurement.thickness import Thickness
+from napari_retina_seg.measurement.measurements import Measurements
+from napari_retina_seg.measurement.tables import Row, Table, Value
 from napari_retina_seg.measurement.units import MeasureError
-from napari_retina_seg.measurement.vessels import Vessels, vessel_values
+from napari_retina_seg.measurement.vessels import vessel_values
 from napari_retina_seg.models.registry import ModelLike, default_model, load_model
 from napari_retina_seg.types.annotation import IGNORE, Annotation
 from napari_retina_seg.types.choices import member
@@ -39,6 +38,8 @@ from napari_retina_seg.workflows.measured import (
     measure_other,
     provenance_of,
 )
+
+GIVEN, MODEL = "given mask", "model"  # where a mask came from
 
 MaskLike = Annotation | str | Path | npt.NDArray[Any]
 
@@ -63,6 +64,8 @@ class MeasureOptions:
         How the mask came about, for the tables; by default by a model or given.
     model : Provenance or None
         The model that drew it, if the mask does not state it.
+    warning : str
+        That the image is unlike those that the model learnt from, if the mask does not state it.
     """
 
     spacing: Spacing | None = None
@@ -72,44 +75,7 @@ class MeasureOptions:
     uncertainty: bool = False
     mask_from: str = ""
     model: Provenance | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Measurements:
-    """What was measured of one image.
-
-    Attributes
-    ----------
-    image : RetinaImage
-        The image, with its pixel sizes and laterality.
-    mask : Annotation
-        The mask that was measured.
-    scheme : LabelScheme
-        What its values mean.
-    tables : tuple of Table
-        All numbers: ``thickness`` and ``etdrs`` of layers, ``vessels``, ``segments`` and
-        ``branchings`` of photographs, ``lesions`` of other masks.
-    notes : tuple of str
-        What was not measured, and why; doubts.
-    thickness : Thickness or None
-        Of a mask of layers.
-    fovea : Fovea or None
-        Stated, or found in a volume.
-    etdrs : dict
-        Grids by the abbreviation of layer or total.
-    vessels : tuple of Vessels
-        Of each photograph.
-    """
-
-    image: RetinaImage
-    mask: Annotation
-    scheme: LabelScheme
-    tables: tuple[Table, ...]
-    notes: tuple[str, ...] = ()
-    thickness: Thickness | None = None
-    fovea: Fovea | None = None
-    etdrs: dict[str, Etdrs] = field(default_factory=dict)
-    vessels: tuple[Vessels, ...] = ()
+    warning: str = ""
 
 
 def measure(
@@ -216,7 +182,7 @@ def iter_measure(
     _check_fit(annotation, image)
     found = Measurements(image, annotation, scheme, ())
     made = annotation.provenance if isinstance(annotation, Segmentation) else options.model
-    origins["mask from"] = options.mask_from or ("given mask" if made is None else "model")
+    origins["mask from"] = options.mask_from or (GIVEN if made is None else MODEL)
     rows = provenance_of(image, made, origins)
     if scheme.surfaces:
         found = replace(found, **measure_layers(image, annotation, scheme, options.fovea))
@@ -227,26 +193,33 @@ def iter_measure(
         found = replace(found, **(yield from job))
     else:
         found = replace(found, **measure_other(image, annotation, scheme))
-    return replace(found, tables=_with_provenance(found.tables, image, found.fovea, rows))
+    rows |= _fovea_columns(found.fovea)
+    warnings = (*image.warnings, *_mask_warnings(annotation, options, origins["mask from"]))
+    tables = tuple(_with_provenance(table, image, rows) for table in found.tables)
+    return replace(found, tables=tables, provenance=rows, warnings=warnings)
 
 
-def _with_provenance(
-    tables: tuple[Table, ...], image: RetinaImage, fovea: Fovea | None, origins: dict[str, Value]
-) -> tuple[Table, ...]:
-    """Put the image before, and where the numbers came from after, the columns of each table."""
-    origins = dict(origins)
-    if fovea is not None:
-        origins |= {
-            "fovea slice [px]": fovea.slice,
-            "fovea column [px]": fovea.column,
-            "fovea from": "; ".join((fovea.origin, *fovea.doubts)),
-        }
-    return tuple(
-        Table.from_rows(
-            table.name, ({"image": image.name} | row | origins for row in table.as_rows())
-        )
-        for table in tables
-    )
+def _with_provenance(table: Table, image: RetinaImage, origins: Row) -> Table:
+    """Put the image before, and where the numbers came from after, the columns of a table."""
+    rows = ({"image": image.name, **row, **origins} for row in table.as_rows())
+    return Table.from_rows(table.name, rows)
+
+
+def _fovea_columns(fovea: Fovea | None) -> dict[str, Value]:
+    if fovea is None:
+        return {}
+    return {
+        "fovea slice [px]": fovea.slice,
+        "fovea column [px]": fovea.column,
+        "fovea from": "; ".join((fovea.origin, *fovea.doubts)),
+    }
+
+
+def _mask_warnings(mask: Annotation, options: MeasureOptions, origin: str) -> list[str]:
+    """Return what speaks against a mask."""
+    warning = mask.message if isinstance(mask, Segmentation) else options.warning
+    unchecked = "The mask is as the model drew it: no person has corrected it."
+    return [*filter(None, [warning]), *([unchecked] if origin == MODEL else [])]
 
 
 def _as_annotation(

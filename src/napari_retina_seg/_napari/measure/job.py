@@ -12,11 +12,12 @@ from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.layers import KEY, position, retina_image
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken
-from napari_retina_seg.workflows.measuring import Measurements, MeasureOptions, iter_measure
+from napari_retina_seg.workflows.measuring import MODEL, MeasureOptions, iter_measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,8 @@ def make_task(
         same = info.prediction is not None and np.array_equal(
             np.squeeze(info.prediction), np.squeeze(annotation.labels)
         )
-        origin = "model" if same else "model, corrected by hand"
-    options = replace(options, mask_from=origin, model=made)
+        origin = MODEL if same else "model, corrected by hand"
+    options = replace(options, mask_from=origin, model=made, warning=info.warning)
     return MeasureTask(mask.name, picture, annotation, info.scheme, options)
 
 

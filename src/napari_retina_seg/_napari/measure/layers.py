@@ -13,9 +13,9 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari_retina_seg._napari.layer_sizes import grid_of
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg.measurement.etdrs import RADII_UM
+from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.units import UM
 from napari_retina_seg.measurement.vessels import paint_segments
-from napari_retina_seg.workflows.measuring import Measurements
 
 _LINE_UM = 30.0
 _GAP = 0.08  # of a B-scan's height, between it and the map below it

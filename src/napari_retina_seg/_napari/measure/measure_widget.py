@@ -27,11 +27,13 @@ from napari_retina_seg._napari.save_dialog import ask_for_file
 from napari_retina_seg._napari.shortcuts import MEASURE
 from napari_retina_seg._napari.widgets import add_row, combo_box, text
 from napari_retina_seg.io.tables import save_tables
+from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
+from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.measurement.vessels import vessel_values
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Laterality
-from napari_retina_seg.workflows.measuring import Measurements, MeasureOptions
+from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
 _KINDS = "Table (*.csv);;Excel (*.xlsx);;JSON (*.json)"
@@ -92,7 +94,8 @@ class MeasureWidget(JobDock):
         if self.found is None:
             return
         try:
-            written = save_tables(path, self.found.tables)
+            sheet = apostel_tables([apostel_facts(self.found)])
+            written = save_tables(path, (*self.found.tables, *sheet))
         except RetinaSegError as error:
             self.status.show_result(JobStatus.FAILED, str(error))
             return

@@ -30,6 +30,7 @@ _HIDDEN = frozenset(
 _TITLES = {
     "thickness": "Thickness by B-scan",
     "etdrs": "ETDRS subfields",
+    "device": "Against the device's lines",
     "vessels": "Vessels",
     "segments": "Vessel segments",
     "branchings": "Branchings",
