@@ -8,9 +8,11 @@ import pytest
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, image_fields, image_layers, is_image
+from napari_retina_seg._napari.reader import get_reader
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.imaging.phantom import phantom_volume
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from vendor_files import intensities, write_vol
 
 VOLUME = phantom_volume(slices=5, rows=96, columns=128)
 
@@ -59,7 +61,8 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     by_name = {layer.name: layer for layer in viewer.layers}
     thickness = by_name[f"{mask.name} · ILM–BM [µm]"]
     np.testing.assert_array_equal(thickness.data, dock.found.thickness.values[-1])
-    assert tuple(thickness.scale) == pytest.approx((240, 11.7))
+    step = np.subtract(thickness.data_to_world((1, 1)), thickness.data_to_world((0, 0)))
+    assert step == pytest.approx((240, 11.7))
     assert not is_image(thickness)
     # The grid's outer circle is 6 mm wide around the fovea.
     circle = by_name[f"{mask.name} · ETDRS grid"].data[2]
@@ -75,6 +78,34 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     assert (row["laterality"], row["mask from"]) == ("OD", "drawn or corrected by hand")
     dock.save(tmp_path / "t.doc")
     assert "is no table" in dock.status.text()
+
+
+def test_map_and_grid_lie_on_the_en_face_image(viewer, dock, qtbot, tmp_path):
+    path = str(write_vol(tmp_path / "scan.vol", intensities()))
+    for data, options, kind in get_reader(path)(path):
+        getattr(viewer, f"add_{kind}")(data, **options)
+    image, face = viewer.layers["scan"], viewer.layers["scan · en face (OD)"]
+    labels = np.zeros((3, 16, 20), np.uint8)
+    labels[:, 4:11] = np.arange(1, 8)[:, np.newaxis]
+    dock.fovea.setText("1, 7")
+    add_mask(viewer, image, labels, OCT_LAYERS)
+    result = click(dock, qtbot)
+    assert result.status is JobStatus.SUCCEEDED, result.message
+    thickness = viewer.layers["scan · mask · ILM–BM [µm]"]
+    grid = viewer.layers["scan · mask · ETDRS grid"]
+    paths = face.metadata[KEY].face.paths
+    for index, column in ((0, 0), (2, 19), (1, 7)):
+        expected = face.data_to_world(paths[index].points(20)[column])
+        assert thickness.data_to_world((index, column)) == pytest.approx(expected, abs=0.1)
+    middle = grid.data_to_world(grid.data[0].mean(axis=0))
+    assert middle == pytest.approx(thickness.data_to_world((1, 7)))
+    corners = np.array([grid.data_to_world(corner) for corner in grid.data[2]])
+    # The scan is 60 µm from slice to slice, the en-face image 12 µm from row to row.
+    assert np.ptp(corners, axis=0) == pytest.approx((6000, 6000), rel=0.01)
+    viewer.layers.remove(face)
+    dock.band.activated.emit(0)
+    below = viewer.layers["scan · mask · ILM–BM [µm]"]
+    assert below.data_to_world((0, 0))[0] > image.data_to_world((0, 15, 0))[1]
 
 
 def test_vessel_segments_are_linked_with_their_rows(viewer, dock, qtbot):

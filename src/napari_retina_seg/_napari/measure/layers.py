@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer, Shapes
 
+from napari_retina_seg._napari.acquisitions import EnFaceInfo
 from napari_retina_seg._napari.layer_sizes import grid_of
-from napari_retina_seg._napari.layers import KEY, unwrap_proxy
+from napari_retina_seg._napari.layers import AXES, KEY, is_made_from, unwrap_proxy
 from napari_retina_seg.measurement.etdrs import RADII_UM
 from napari_retina_seg.measurement.measurements import Measurements
+from napari_retina_seg.measurement.registration import en_face_affine
 from napari_retina_seg.measurement.units import UM
 from napari_retina_seg.measurement.vessels import paint_segments
 
 _LINE_UM = 30.0
+_OPACITY = 0.75  # of what lies on the en-face image, which stays visible
 _GAP = 0.08  # of a B-scan's height, between it and the map below it
 
 
@@ -30,8 +34,18 @@ class MeasureInfo:
     image_layer: weakref.ref[Image] | None = None
 
 
-def thickness_map(found: Measurements, band: str, name: str, image: Image | None) -> Image:
-    """Return the en-face map of a band, below the B-scans and on their scale.
+def find_face(layers: Iterable[Layer], image: Image | None) -> Image | None:
+    """Return the en-face image that belongs to an image with B-scans, if it is open."""
+    if image is None:
+        return None
+    faces = (each for each in layers if isinstance(each.metadata.get(KEY), EnFaceInfo))
+    return next((each for each in faces if is_made_from(each, image)), None)
+
+
+def thickness_map(
+    found: Measurements, band: str, name: str, image: Image | None, face: Image | None = None
+) -> Image:
+    """Return the en-face map of a band: on the en-face image, or below the B-scans.
 
     Parameters
     ----------
@@ -43,6 +57,9 @@ def thickness_map(found: Measurements, band: str, name: str, image: Image | None
         Name of the mask.
     image : Image or None
         The image layer it was made from.
+    face : Image or None
+        Its en-face image; without one, or if it is not known where the B-scans lie on it, the map
+        lies below the B-scans and has their scale.
     """
     thickness = found.thickness
     if thickness is None:
@@ -56,11 +73,13 @@ def thickness_map(found: Measurements, band: str, name: str, image: Image | None
         colormap="viridis",
         contrast_limits=(limits[0], max(limits[1], limits[0] + 1e-3)),
         metadata={KEY: _info(found, "thickness map", image)},
-        **_en_face(found),
+        **_place(found, face, (1.0, 1.0)),
     )
 
 
-def etdrs_grid(found: Measurements, name: str, image: Image | None) -> Shapes:
+def etdrs_grid(
+    found: Measurements, name: str, image: Image | None, face: Image | None = None
+) -> Shapes:
     """Return circles and dividers of the ETDRS grid, over the map."""
     fovea, spacing = found.fovea, found.image.spacing
     if fovea is None or spacing.slice.um is None or spacing.lateral.um is None:
@@ -79,7 +98,7 @@ def etdrs_grid(found: Measurements, name: str, image: Image | None) -> Shapes:
         face_color="transparent",
         edge_width=_LINE_UM,
         metadata={KEY: _info(found, "ETDRS grid", image)},
-        **(_en_face(found) | {"scale": (1.0, 1.0)}),
+        **_place(found, face, (spacing.slice.um, spacing.lateral.um)),
     )
 
 
@@ -106,8 +125,25 @@ def _info(found: Measurements, kind: str, image: Image | None) -> MeasureInfo:
     return MeasureInfo(found.image.name, kind, link)
 
 
-def _en_face(found: Measurements) -> dict[str, Any]:
-    """Return scale, units and place of a map of slices and columns: below the B-scans."""
+def _place(found: Measurements, face: Image | None, step: tuple[float, float]) -> dict[str, Any]:
+    """Return where a map lies; from slice to slice and column to column it counts by `step`."""
+    affine = None if face is None else en_face_affine(found.image)
+    counted = np.diag([1 / step[0], 1 / step[1], 1])
+    if face is None or affine is None:
+        below, unit = _below(found)
+        return {"affine": below @ counted, "units": (unit, unit), "axis_labels": AXES[-2:]}
+    corners = [np.append(face.data_to_world(corner), 1) for corner in ((0, 0), (1, 0), (0, 1))]
+    to_world = np.stack([corners[1] - corners[0], corners[2] - corners[0], corners[0]], axis=1)
+    return {
+        "affine": to_world @ affine @ counted,
+        "units": face.units,
+        "axis_labels": face.axis_labels,
+        "opacity": _OPACITY,
+    }
+
+
+def _below(found: Measurements) -> tuple[npt.NDArray[np.float64], str]:
+    """Return place and unit of a map of slices and columns below the B-scans."""
     spacing = found.image.spacing
     scale, units = grid_of(spacing, 3)
     between, lateral = spacing.slice.um, spacing.lateral.um
@@ -115,13 +151,9 @@ def _en_face(found: Measurements) -> dict[str, Any]:
         size, unit = (between, lateral), "um"
     else:
         size, unit = (scale[1], scale[2]), units[-1]
-    top = found.image.grid[0] * scale[1] * (1 + _GAP)
-    return {
-        "scale": size,
-        "units": (unit, unit),
-        "translate": (top, 0.0),
-        "axis_labels": ("row", "column"),
-    }
+    matrix = np.diag([*size, 1.0])
+    matrix[0, 2] = found.image.grid[0] * scale[1] * (1 + _GAP)
+    return matrix, unit
 
 
 def has_map(found: Measurements) -> bool:

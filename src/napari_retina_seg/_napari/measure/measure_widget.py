@@ -15,6 +15,7 @@ from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.measure.job import MeasureResult, make_task, measure
 from napari_retina_seg._napari.measure.layers import (
     etdrs_grid,
+    find_face,
     has_grid,
     has_map,
     is_map_of,
@@ -156,7 +157,8 @@ class MeasureWidget(JobDock):
             self.band.setCurrentIndex(len(names) - 1)
             self._show_map()
         if has_grid(self.found):
-            self._add(etdrs_grid(self.found, mask.name, image))
+            face = find_face(self._viewer.layers, image)
+            self._add(etdrs_grid(self.found, mask.name, image, face))
         if self.found.vessels and mask in self._viewer.layers:
             self._show_segments(segment_layer(self.found, mask.name, image, mask))
         return result
@@ -169,7 +171,8 @@ class MeasureWidget(JobDock):
             earlier = [layer for layer in self._viewer.layers if is_map_of(layer, mask.name)]
             for layer in earlier:
                 self._viewer.layers.remove(layer)
-            self._add(thickness_map(self.found, band, mask.name, image))
+            face = find_face(self._viewer.layers, image)
+            self._add(thickness_map(self.found, band, mask.name, image, face))
 
     def _show_segments(self, layer: Labels) -> None:
         self._segments = layer
