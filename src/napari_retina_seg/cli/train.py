@@ -105,6 +105,7 @@ def train_command(
     with interruptible() as token:
         start_engine_alone(training=True)
         from napari_retina_seg.training.encoder_weights import find_encoder_weights
+        from napari_retina_seg.training.other_classes import describe_other_classes
         from napari_retina_seg.training.train import (
             check_run,
             iter_train,
@@ -116,6 +117,8 @@ def train_command(
         encoder = find_encoder_weights(wanted, is_started=start is not None)
         if encoder is not None:
             say(f"The encoder begins with {encoder.description}.")
+        if other := describe_other_classes(wanted.scheme, start):
+            say(other)
         options = read_options(group_pattern, groups, remap)
         split, messages = plan_split(wanted, data, options, share)
         for message in messages:

@@ -15,10 +15,12 @@ def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
         f"{dataset}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
         for dataset, figures in spec.metrics.items()
     )
+    taken_over = spec.training.taken_over if spec.training else ""
     return (
         ("Draws", f"{spec.title} ({classes})"),
         ("Learnt from", spec.training_data),
         *((f"Began with {one.name}", _ancestor(one)) for one in spec.ancestors),
+        *((("Other classes", taken_over),) if taken_over else ()),
         ("Measured", measured or "not measured"),
         *(("Warning", text) for text in (spec.training.warnings if spec.training else ())),
         ("Note", spec.description or "none"),

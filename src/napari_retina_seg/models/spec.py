@@ -117,6 +117,9 @@ class TrainingRecord(BaseModel):
     masks : tuple of str
         Hashes of the files of the project's masks that it learnt from, sorted; these tell which
         version of which image that was, and who drew it.
+    taken_over : str
+        What it took over from the model that it began with, in a sentence; empty if that draws the
+        same classes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -138,6 +141,7 @@ class TrainingRecord(BaseModel):
     warnings: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    taken_over: str = ""
 
 
 class Promotion(BaseModel):

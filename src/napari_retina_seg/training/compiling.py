@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from napari_retina_seg.models.config import EncoderUNetConfig
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.training.encoder_weights import EncoderWeights
+from napari_retina_seg.training.other_classes import match_classes
+from napari_retina_seg.training.starting_point import StartingPoint
 from napari_retina_seg.types.errors import DataError
 
 
 def compile_network(
-    recipe: Recipe, steps: int, start_from: Path | None, encoder: EncoderWeights | None = None
+    recipe: Recipe, steps: int, start: StartingPoint | None, encoder: EncoderWeights | None = None
 ) -> Any:
     """Build a recipe's network, load the weights it begins with, and compile it.
 
@@ -22,8 +23,8 @@ def compile_network(
         Architecture, loss, optimiser and precision.
     steps : int
         Of the whole training: the learning rate falls over them.
-    start_from : Path or None
-        Weights to begin with; None for random ones.
+    start : StartingPoint or None
+        Weights to begin with, of a model that may draw other classes; None for random ones.
     encoder : EncoderWeights, optional
         Those that the encoder alone begins with.
 
@@ -39,7 +40,7 @@ def compile_network(
     """
     from napari_retina_seg.training.losses import make_loss
 
-    model = _network(recipe, start_from)
+    model = _network(recipe, start)
     if encoder is not None:
         _load_encoder(model, recipe, encoder)
     loss = make_loss(recipe.loss, recipe.architecture.classes)
@@ -66,10 +67,10 @@ def make_callbacks(recipe: Recipe) -> list[Any]:
     return made
 
 
-def _network(recipe: Recipe, start_from: Path | None) -> Any:
+def _network(recipe: Recipe, start: StartingPoint | None) -> Any:
     import keras
 
-    from napari_retina_seg.models.networks import build, load_weights
+    from napari_retina_seg.models.networks import build
 
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.training.precision)
@@ -78,20 +79,34 @@ def _network(recipe: Recipe, start_from: Path | None) -> Any:
     finally:
         keras.config.set_dtype_policy(policy)
     _set_statistics(model, recipe.training.batch_statistics)
-    if start_from is None:
+    if start is None:
         if recipe.training.kept_share:
             raise DataError(
                 "training.kept_share keeps a part of a trained model: name it with --start-from."
             )
         return model
     try:
-        load_weights(model, start_from)
+        _load(model, recipe, start)
     except ValueError as error:
         raise DataError(
-            f"The weights in '{start_from}' do not belong to the recipe's architecture: start"
+            f"The weights in '{start.weights}' do not belong to the recipe's architecture: start"
             " from a run of the same architecture."
         ) from error
     return model
+
+
+def _load(model: Any, recipe: Recipe, start: StartingPoint) -> None:
+    """Load the weights of a model of the same classes, or what helps to draw others."""
+    from napari_retina_seg.models.networks import build, load_weights
+    from napari_retina_seg.models.networks.heads import copy_with_other_head
+
+    drawn = None if start.model is None else start.model.spec.scheme
+    if drawn is None or drawn.names == recipe.scheme.names:
+        load_weights(model, start.weights)
+        return
+    trained = build(recipe.architecture.model_copy(update={"classes": len(drawn)}), recipe.seed)
+    load_weights(trained, start.weights)
+    copy_with_other_head(trained, model, match_classes(recipe.scheme, drawn))
 
 
 def _load_encoder(model: Any, recipe: Recipe, weights: EncoderWeights) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from napari_retina_seg.io.schemes import find_scheme, make_scheme
 from napari_retina_seg.models.overrides import explain, replaced
 from napari_retina_seg.models.recipe import SHIPPED, Recipe
-from napari_retina_seg.models.spec import ModelSpec
+from napari_retina_seg.models.spec import ModelSpec, SurfacePostprocessing
 from napari_retina_seg.training.starting_point import StartingPoint
 from napari_retina_seg.types.errors import DataError, RetinaSegError
+from napari_retina_seg.types.labels import LabelScheme
 
 FINE_TUNE = "fine-tune"
 _SETTINGS = SHIPPED / FINE_TUNE
@@ -57,7 +59,8 @@ def fine_tuning_recipe(model: ModelSpec, changes: Mapping[str, Any] | None = Non
     """Return the recipe that fine-tunes a model.
 
     Classes, architecture, pre- and postprocessing are the model's; loss, optimizer, crops and
-    augmentation are those of ``recipes/fine-tune/oct.toml`` or ``fundus.toml``.
+    augmentation are those of ``recipes/fine-tune/oct.toml`` or ``fundus.toml``. With another
+    ``scheme`` among the changes the model learns to draw its classes.
 
     Parameters
     ----------
@@ -71,6 +74,7 @@ def fine_tuning_recipe(model: ModelSpec, changes: Mapping[str, Any] | None = Non
     DataError
         If a change is wrong.
     """
+    changes = dict(changes or {})
     settings = _SETTINGS / f"{model.modality.value}.toml"
     values = tomllib.loads(settings.read_text(encoding="utf-8"))
     kept = model.model_dump(mode="json", exclude_none=True)
@@ -89,11 +93,37 @@ def fine_tuning_recipe(model: ModelSpec, changes: Mapping[str, Any] | None = Non
     }
     values["training"]["crop"] = _fitting(values["training"]["crop"], model)
     try:
-        return Recipe.model_validate(replaced(values, dict(changes or {})))
+        if "scheme" in changes:
+            _draw_others(values, model, _as_scheme(changes["scheme"]))
+        return Recipe.model_validate(replaced(values, changes))
     except RetinaSegError as error:
         raise DataError(f"The recipe '{FINE_TUNE}' is wrong: {error}") from error
     except ValidationError as error:
         raise DataError(f"The recipe '{FINE_TUNE}' is wrong at {explain(error, Recipe)}") from error
+
+
+def _as_scheme(given: Any) -> LabelScheme:
+    """Return the scheme of a recipe: by its name, from a TOML file, or a table."""
+    if not isinstance(given, dict):
+        return find_scheme(given)
+    try:
+        return make_scheme(given)
+    except ValueError as error:
+        raise DataError(f"its [scheme]: {error}") from error
+
+
+def _draw_others(values: dict[str, Any], model: ModelSpec, scheme: LabelScheme) -> None:
+    """Let a recipe draw other classes than the model that it goes on with."""
+    if scheme.names == model.scheme.names:
+        return
+    values["architecture"]["classes"] = len(scheme)
+    if scheme.surfaces and not isinstance(model.postprocessing, SurfacePostprocessing):
+        values["postprocessing"] = {"kind": "surfaces"}
+    elif not scheme.surfaces:
+        values["postprocessing"] = {"kind": "threshold" if len(scheme) == 2 else "argmax"}
+    values["card"]["title"] = f"{scheme.name}, fine-tuned from {model.name}"
+    # The model before draws other classes: there is nothing to stay as good as it at.
+    values["training"]["kept_share"] = 0
 
 
 def _fitting(crop: list[int], model: ModelSpec) -> list[int]:

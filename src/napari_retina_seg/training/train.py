@@ -22,6 +22,7 @@ from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.training.encoder_weights import EncoderWeights, find_encoder_weights
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.fine_tuning import read_recipe
+from napari_retina_seg.training.other_classes import describe_other_classes
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.training.samples import prepare_sample, steps_per_epoch
 from napari_retina_seg.training.starting_point import StartingPoint, find_starting_point
@@ -50,7 +51,8 @@ def train(
     ----------
     recipe : str or Path
         Name of a recipe of the program, e.g. ``"unet-drive"``, or a TOML file. ``"fine-tune"``
-        goes on with the model in `start_from`, whose classes and architecture it takes.
+        goes on with the model in `start_from`, whose classes and architecture it takes; other
+        classes are learnt with ``changes={"scheme": …}``.
     data : str, Path, or sequence of them
         Data sets, or folders of data sets.
     out : str or Path
@@ -103,6 +105,8 @@ def train(
     split, messages = plan_split(wanted, as_paths(data), options, validation_share)
     checking = iter_validate_split(wanted, split, skip_bad=skip_bad, token=cancel)
     split, skipped = finish(checking, progress)
+    other = describe_other_classes(wanted.scheme, start)
+    messages = (*filter(None, [other]), *messages)
     for sentence in (*messages, *(f"Left out: {sentence}" for sentence in skipped)):
         warnings.warn(sentence, stacklevel=2)
     job = iter_train(
@@ -182,7 +186,9 @@ def iter_train(
     token : CancelToken, optional
         Stops the training at the next step; `resume` then goes on after the last whole epoch.
     start : StartingPoint, optional
-        Weights of the same architecture to begin with; by default they are random.
+        Weights of the same architecture to begin with; by default they are random. Of a model that
+        draws other classes all layers but the last are taken, and of that what the classes that
+        are the same need; see `other_classes.match_classes`.
     encoder : EncoderWeights, optional
         What the encoder alone begins with, as `find_encoder_weights` returned it.
     resume : bool
@@ -223,8 +229,7 @@ def iter_train(
         None if start is None else start.sha256,
         None if encoder is None else encoder.sha256,
     )
-    weights = None if start is None else start.weights
-    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), weights, encoder)
+    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(samples)), start, encoder)
     run.check_space(trainer.model.count_params())
     if shown is not None:
         trainer.watch(prepare_sample(shown, recipe))
@@ -238,6 +243,8 @@ def iter_train(
 
     def pack() -> ModelFolder:
         record = trainer.record(_describe(split, datasets), datasets, conditions)
+        taken_over = describe_other_classes(recipe.scheme, start)
+        record = record.model_copy(update={"taken_over": taken_over})
         began = None if encoder is None else (encoder.description, encoder.licence)
         return package(recipe, run.best_weights, run.model, record, parent, encoder=began)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from napari_retina_seg.training.memory import is_out_of_memory
 from napari_retina_seg.training.run_folder import Row, RunFolder, RunState
 from napari_retina_seg.training.samples import batches
 from napari_retina_seg.training.snapshot import Snapshot, collapse, mean_dice, predict
+from napari_retina_seg.training.starting_point import StartingPoint
 from napari_retina_seg.types.errors import TrainingError
 from napari_retina_seg.types.progress import CancelToken, Progress
 
@@ -71,7 +71,7 @@ class Trainer:
         cls,
         recipe: Recipe,
         steps: int,
-        start_from: Path | None,
+        start: StartingPoint | None,
         encoder: EncoderWeights | None = None,
     ) -> Trainer:
         """Build and compile a recipe's network.
@@ -82,7 +82,7 @@ class Trainer:
             What it learns.
         steps : int
             Of an epoch.
-        start_from : Path or None
+        start : StartingPoint or None
             Weights to begin with; None for random ones.
         encoder : EncoderWeights, optional
             Those that the encoder alone begins with.
@@ -92,7 +92,7 @@ class Trainer:
         DataError
             If the weights are another architecture's.
         """
-        model = compile_network(recipe, steps * recipe.training.epochs, start_from, encoder)
+        model = compile_network(recipe, steps * recipe.training.epochs, start, encoder)
         mean = RunningMean(model, recipe.training.ema, recipe.training.kept_share)
         callbacks = make_callbacks(recipe)
         for callback in callbacks:

@@ -312,7 +312,8 @@ def _check_scheme(scheme: LabelScheme, model: ModelSpec) -> None:
         raise DataError(
             f"The project has the classes of '{scheme.name}' ({', '.join(ours[1:])}), and"
             f" '{model.name}' draws {', '.join(theirs[1:])}: name a model of the same classes with"
-            " --model."
+            " --model, or make one of an exported training folder with 'train fine-tune"
+            f" --start-from {model.name} --set scheme=…'."
         )
 
 

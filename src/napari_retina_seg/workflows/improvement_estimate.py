@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 from napari_retina_seg.training.samples import batches, prepare_sample
+from napari_retina_seg.training.starting_point import StartingPoint
 from napari_retina_seg.training.trainer import Trainer
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.improvement_pace import Pace, duration, steps_of_an_epoch
@@ -81,7 +82,8 @@ def iter_estimate(
     started = time.monotonic()
     samples = [prepare_sample(image, recipe) for image in images[:_IMAGES]]
     preparing = (time.monotonic() - started) / len(samples) * len(images)
-    trainer = Trainer.build(recipe, steps_of_an_epoch(plan), plan.model.weights)
+    start = StartingPoint(plan.model.weights, plan.model)
+    trainer = Trainer.build(recipe, steps_of_an_epoch(plan), start)
     steps = _WARM + _TIMED
     memory, timed = 0, time.monotonic()
     for number, (crops, targets) in enumerate(batches(samples, recipe, 0, steps), 1):
