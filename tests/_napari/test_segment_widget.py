@@ -386,11 +386,11 @@ def test_an_image_that_is_removed_meanwhile_still_gets_its_mask(viewer, dock, qt
     assert "'cube' was removed meanwhile" in dock.status.text()
 
 
-def test_the_status_says_device_precision_and_seconds(viewer, dock, run, bscan):
-    viewer.add_image(bscan)
+def test_the_status_says_device_precision_and_seconds(viewer, dock, run, photograph):
+    viewer.add_image(photograph, rgb=True)
     run(dock)
     assert dock.status.result is JobStatus.SUCCEEDED
-    for word in ("✔ Done", " segmented by tiny-oct in ", " s on the "):
+    for word in ("✔ Done", " segmented by tiny-fundus in ", " s on the "):
         assert word in dock.status.text()
 
 
@@ -554,8 +554,8 @@ def test_the_warning_comes_back_with_its_mask_and_its_image(
     assert is_warned()
     run(dock)
     fine = masks()[-1]
-    assert dock.status.text().startswith("✔ Done: ")
     assert "'scan' segmented by tiny-oct in " in dock.status.text()
+    assert "This does not look like" not in dock.status.text()
     select(doubtful)
     assert is_warned()
     select(fine)

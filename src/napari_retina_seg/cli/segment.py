@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
     from napari_retina_seg.types.image import Spacing
-    from napari_retina_seg.types.segmentation import Check, Provenance
+    from napari_retina_seg.types.segmentation import Provenance
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class SegmentedFile:
     shape: tuple[int, ...]
     provenance: Provenance
     mask: Path
-    checks: tuple[Check, ...]
+    doubts: tuple[str, ...]
     unchecked: bool
 
 
@@ -125,7 +125,7 @@ def _segment_file(
         segmentation.labels.shape,
         segmentation.provenance,
         written[0],
-        segmentation.checks,
+        segmentation.doubts,
         bool(segmentation.unchecked),
     )
 
@@ -139,7 +139,7 @@ def _summarise(
     if results:
         table = Table("file", "model", "size", "mask", box=None, pad_edge=False)
         table.add_column("seconds", justify="right")
-        doubtful = [result for result in results if result.checks]
+        doubtful = [result for result in results if result.doubts]
         if doubtful:
             table.add_column("check it", style="yellow")
         for result in results:
@@ -149,7 +149,7 @@ def _summarise(
                 " × ".join(str(size) for size in result.shape),
                 result.mask.name,
                 f"{result.provenance.seconds:.2f}",
-                *([", ".join(check.name for check in result.checks)] if doubtful else []),
+                *([", ".join(result.doubts)] if doubtful else []),
             )
             table.add_row(*(as_cell(cell) for cell in cells))
         Console().print(table)
@@ -159,7 +159,7 @@ def _summarise(
         from napari_retina_seg.types.pixel_size import describe_spacing
 
         echo(f"Pixel size: {describe_spacing(stated)}.")
-    to_check = sum(bool(result.checks) for result in results)
+    to_check = sum(bool(result.doubts) for result in results)
     doubt = f", {to_check} to check" if to_check else ""
     echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
     without = sorted({result.provenance.model for result in results if result.unchecked})

@@ -116,6 +116,12 @@ class Segmentation(Annotation):
         return warn(self.checks, len(self.labels) if self.is_volume else 1)
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Names of the checks that fired, and "guess" if layers of some columns are one."""
+        guess = ("guess",) if self._guessed().any() else ()
+        return (*(check.name for check in self.checks), *guess)
+
+    @property
     def message(self) -> str:
         """The warning and notes: nothing found, or slices and pixels left out."""
         return " ".join(sentence for sentence in (self.warning, self._gaps()) if sentence)
@@ -145,11 +151,15 @@ class Segmentation(Annotation):
         share = float(seen.mean())
         return f"{share:.0%} of the pixels hold no data and are left out." if share > _MUCH else ""
 
-    def _guessed_share(self) -> str:
-        """Return a sentence on columns in which layers were drawn though they are to be ignored."""
+    def _guessed(self) -> npt.NDArray[np.bool_]:
+        """Return in which columns layers were drawn though they are to be ignored."""
         if self.ignore is None:
-            return ""
-        guessed = (self.ignore & (self.labels > 0)).any(axis=-2)
+            return np.zeros(1, bool)
+        return (self.ignore & (self.labels > 0)).any(axis=-2)
+
+    def _guessed_share(self) -> str:
+        """Return a sentence on columns in which the layers are a guess."""
+        guessed = self._guessed()
         if not guessed.any():
             return ""
         columns = int((self.labels > 0).any(axis=-2).sum())
