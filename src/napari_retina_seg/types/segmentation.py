@@ -155,7 +155,8 @@ class Segmentation(Annotation):
         """Return in which columns layers were drawn though they are to be ignored."""
         if self.ignore is None:
             return np.zeros(1, bool)
-        return (self.ignore & (self.labels > 0)).any(axis=-2)
+        guessed: npt.NDArray[np.bool_] = np.any(self.ignore & (self.labels > 0), axis=-2)
+        return guessed
 
     def _guessed_share(self) -> str:
         """Return a sentence on columns in which the layers are a guess."""
