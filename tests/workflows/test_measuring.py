@@ -10,8 +10,10 @@ import pytest
 from openpyxl import load_workbook
 
 import napari_retina_seg as rs
+from helpers import write_png
 from napari_retina_seg.imaging.device_lines import draw_lines
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.imaging.surfaces import to_labels
 from napari_retina_seg.io.tables import save_tables
 from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.tables import Table, join_tables
@@ -55,6 +57,27 @@ def test_a_stated_size_gives_micrometres_and_is_said():
     assert (row["axial pixel size [µm]"], row["axial pixel size from"]) == (4.0, "user")
     assert (row["laterality"], row["laterality from"]) == ("OS", "user")
     assert row["mask from"] == "given mask"
+
+
+def test_boundaries_beside_a_mask_are_used_where_they_draw_it(tmp_path):
+    heights = SCAN.heights.round(3)
+    labels = to_labels(heights, 160)
+    labels[:, :48] = np.roll(labels[:, :48], 3, axis=0)  # corrected since
+    write_png(tmp_path / "scan_mask.png", labels)
+    lines = "\n".join(",".join(map(str, column)) for column in heights.T)
+    names = ",".join(surface.name for surface in OCT_LAYERS.surfaces)
+    path = tmp_path / "scan_boundaries.csv"
+    path.write_text(f"{names}\n{lines}\n")
+    found = rs.measure(UNSCALED, tmp_path / "scan_mask.png", scheme="oct-layers")
+    row = rows_of(found, "thickness")[0]
+    assert row["mask from"] == "given mask; boundaries between pixels in 75% of the columns"
+    rnfl = found.thickness.values[0, 0]
+    np.testing.assert_allclose(rnfl[48:], (heights[1] - heights[0])[48:], atol=1e-4)
+    np.testing.assert_array_equal(rnfl[:48], (labels == 1).sum(axis=0)[:48])
+    for wrong in ("ILM,BM\n1,2\n", f"{names}\n{lines[:2000]}\n"):  # of others, and cut short
+        path.write_text(wrong)
+        found = rs.measure(UNSCALED, tmp_path / "scan_mask.png", scheme="oct-layers")
+        assert rows_of(found, "thickness")[0]["mask from"] == "given mask"
 
 
 def test_a_volume_has_an_etdrs_grid_of_every_band():

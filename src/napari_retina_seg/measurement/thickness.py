@@ -62,6 +62,8 @@ class Thickness:
         Standard deviations of the values, in `unit`, where there were probabilities.
     notes : tuple of str
         What was not measured, and why.
+    between_pixels : float
+        Share of the columns, 0 to 1, in which boundaries between pixels were used.
     """
 
     bands: tuple[Band, ...]
@@ -70,6 +72,7 @@ class Thickness:
     spacing: Spacing
     uncertainty: Float | None = None
     notes: tuple[str, ...] = ()
+    between_pixels: float = 0.0
 
     def index(self, band: str) -> int:
         """Return the index of a band by its abbreviation.
@@ -132,14 +135,17 @@ def measure_thickness(
     if not drawn[1:].any():
         raise MeasureError("The mask is empty: there is no layer to measure.")
     factor, unit = length_of(spacing.axial)
-    planes = [_measure_plane(*plane, bands, drawn) for plane in _planes(mask, len(scheme))]
+    planes = []
+    exact = []
+    for labels, ignored, probabilities, (heights, used) in _planes(mask, len(scheme)):
+        planes.append(_measure_plane(labels, ignored, heights, probabilities, bands, drawn))
+        exact.append(used)
     values = np.stack([plane[0] for plane in planes], axis=1) * np.float32(factor)
     uncertainty = None
     if mask.probabilities is not None:
         uncertainty = np.stack([plane[1] for plane in planes], axis=1) * np.float32(factor)
-    return Thickness(
-        bands, values, unit, spacing, uncertainty, _notes(bands, values, scheme, drawn)
-    )
+    notes = _notes(bands, values, scheme, drawn)
+    return Thickness(bands, values, unit, spacing, uncertainty, notes, float(np.mean(exact)))
 
 
 def _drawn(mask: Annotation, classes: int) -> npt.NDArray[np.bool_]:
@@ -155,8 +161,10 @@ def _drawn(mask: Annotation, classes: int) -> npt.NDArray[np.bool_]:
     return np.asarray(counts[:classes] > 0)
 
 
-def _planes(mask: Annotation, surfaces: int) -> Iterator[tuple[Plane, Plane, Float, Plane | None]]:
-    """Yield labels, ignored pixels, heights and probabilities of each slice."""
+def _planes(
+    mask: Annotation, surfaces: int
+) -> Iterator[tuple[Plane, Plane, Plane | None, tuple[Float, float]]]:
+    """Yield labels, ignored pixels, probabilities and heights of each slice; see `_heights`."""
     stack = mask.is_volume
     for index in range(len(mask.labels) if stack else 1):
         parts = [
@@ -169,19 +177,23 @@ def _planes(mask: Annotation, surfaces: int) -> Iterator[tuple[Plane, Plane, Flo
         if ignore is not None:
             ignored |= ignore
         heights = _heights(np.where(ignored, 0, labels), ignored, lines, surfaces)
-        yield labels, ignored, heights, probabilities
+        yield labels, ignored, probabilities, heights
 
 
-def _heights(labels: Plane, ignored: Plane, lines: Plane | None, surfaces: int) -> Float:
+def _heights(
+    labels: Plane, ignored: Plane, lines: Plane | None, surfaces: int
+) -> tuple[Float, float]:
     """Return the heights of a slice: the lines where they draw the mask, else read off the mask.
 
-    Columns whose layers have gaps or the wrong order are NaN.
+    Columns whose layers have gaps or the wrong order are NaN. The second value is the share of
+    columns in which the lines were taken.
     """
     read = from_labels(labels, surfaces)
     read[:, ~_draws(read, labels, ignored)] = np.nan
     if lines is None or len(lines) != surfaces:
-        return read
-    return np.where(_draws(lines, labels, ignored), lines, read).astype(np.float32)
+        return read, 0.0
+    exact = _draws(lines, labels, ignored)
+    return np.where(exact, lines, read).astype(np.float32), float(exact.mean())
 
 
 def _draws(lines: Plane, labels: Plane, ignored: Plane) -> npt.NDArray[np.bool_]:

@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.io.inputs import ImageLike, as_image
-from napari_retina_seg.io.masks import read_class_values, read_mask
-from napari_retina_seg.io.schemes import find_scheme
 from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.tables import Row, Table, Value
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.measurement.vessels import vessel_values
 from napari_retina_seg.models.registry import ModelLike, default_model, load_model
-from napari_retina_seg.types.annotation import IGNORE, Annotation
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.choices import member
-from napari_retina_seg.types.image import Laterality, Modality, RetinaImage, Spacing
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelScheme
+from napari_retina_seg.types.image import Laterality, RetinaImage, Spacing
+from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.pixel_size import with_stated_spacing
 from napari_retina_seg.types.progress import (
     CancelToken,
@@ -32,6 +26,7 @@ from napari_retina_seg.types.progress import (
     finish,
 )
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
+from napari_retina_seg.workflows.given_masks import MaskLike, as_annotation, check_fit
 from napari_retina_seg.workflows.measured import (
     iter_measure_photographs,
     measure_layers,
@@ -40,8 +35,6 @@ from napari_retina_seg.workflows.measured import (
 )
 
 GIVEN, MODEL = "given mask", "model"  # where a mask came from
-
-MaskLike = Annotation | str | Path | npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -176,16 +169,18 @@ def iter_measure(
         mask = yield from iter_segment(
             image, folder, probabilities=options.uncertainty, token=token
         )
-    annotation, scheme = _as_annotation(mask, image, scheme)
+    annotation, scheme = as_annotation(mask, image, scheme)
     yield Progress(0, 1, "Measuring")
     token.raise_if_cancelled()
-    _check_fit(annotation, image)
+    check_fit(annotation, image)
     found = Measurements(image, annotation, scheme, ())
     made = annotation.provenance if isinstance(annotation, Segmentation) else options.model
     origins["mask from"] = options.mask_from or (GIVEN if made is None else MODEL)
-    rows = provenance_of(image, made, origins)
     if scheme.surfaces:
         found = replace(found, **measure_layers(image, annotation, scheme, options.fovea))
+        share = found.thickness.between_pixels if found.thickness else 0.0
+        if share and isinstance(mask, (str, Path)):
+            origins["mask from"] += f"; boundaries between pixels in {share:.0%} of the columns"
     elif vessel_values(scheme):
         job = iter_measure_photographs(
             image, annotation, scheme, fovea=options.fovea, disc=options.disc, token=token
@@ -193,7 +188,7 @@ def iter_measure(
         found = replace(found, **(yield from job))
     else:
         found = replace(found, **measure_other(image, annotation, scheme))
-    rows |= _fovea_columns(found.fovea)
+    rows = provenance_of(image, made, origins) | _fovea_columns(found.fovea)
     warnings = (*image.warnings, *_mask_warnings(annotation, options, origins["mask from"]))
     tables = tuple(_with_provenance(table, image, rows) for table in found.tables)
     return replace(found, tables=tables, provenance=rows, warnings=warnings)
@@ -220,63 +215,3 @@ def _mask_warnings(mask: Annotation, options: MeasureOptions, origin: str) -> li
     warning = mask.message if isinstance(mask, Segmentation) else options.warning
     unchecked = "The mask is as the model drew it: no person has corrected it."
     return [*filter(None, [warning]), *([unchecked] if origin == MODEL else [])]
-
-
-def _as_annotation(
-    mask: MaskLike, image: RetinaImage, scheme: LabelScheme | str | None
-) -> tuple[Annotation, LabelScheme]:
-    """Return a mask with its scheme, which it states, the caller states, or is plain."""
-    known = None if scheme is None else find_scheme(scheme)
-    if isinstance(mask, Segmentation):
-        return mask, mask.scheme
-    if isinstance(mask, (str, Path)):
-        stated = read_mask(Path(mask))
-        values, own = stated if stated is not None else (read_class_values(Path(mask)), None)
-        known = known or own
-    elif isinstance(mask, Annotation):
-        values = mask.labels
-    else:
-        values = np.asarray(mask)
-    if known is None and image.modality is Modality.FUNDUS and _is_binary(values):
-        known = FUNDUS_VESSELS
-    if known is None:
-        raise MeasureError(
-            "It is not known what the values of the mask mean: state its label scheme, such as"
-            " 'oct-layers' or 'fundus-vessels'."
-        )
-    if isinstance(mask, Annotation):
-        return mask, known
-    return _from_values(values, known), known
-
-
-def _is_binary(values: npt.NDArray[Any]) -> bool:
-    return values.dtype == bool or bool(np.isin(values, (0, 1, IGNORE)).all())
-
-
-def _from_values(values: npt.NDArray[Any], scheme: LabelScheme) -> Annotation:
-    if values.dtype.kind not in "bui" or values.ndim not in (2, 3):
-        raise MeasureError(
-            "A mask holds whole numbers, (rows, columns) or (slices, rows, columns): received"
-            f" {values.dtype} {values.shape}."
-        )
-    if len(scheme) == 2 and set(np.unique(values)) == {0, IGNORE}:
-        values = values > 0  # black and white, as other programs draw two classes
-    wrong = (values < 0) | ((values >= len(scheme)) & (values != IGNORE))
-    if wrong.any():
-        raise MeasureError(
-            f"The mask holds the value {values[wrong][0]}, which '{scheme.name}' does not have:"
-            " choose the scheme that it was drawn with."
-        )
-    labels = values.astype(np.uint8)
-    ignore = labels == IGNORE
-    return Annotation(np.where(ignore, 0, labels).astype(np.uint8), ignore=ignore)
-
-
-def _check_fit(mask: Annotation, image: RetinaImage) -> None:
-    expected = (image.n_slices, *image.grid) if image.is_volume else image.grid
-    if mask.labels.shape != expected:
-        sizes = [" × ".join(map(str, shape)) for shape in (mask.labels.shape, expected)]
-        raise MeasureError(
-            f"The mask is {sizes[0]} px, but the image is {sizes[1]} px: choose the mask that was"
-            " drawn on this image."
-        )
