@@ -98,13 +98,14 @@ def test_a_volume_has_an_etdrs_grid_of_every_band():
     assert len(rows_of(found, "thickness")) == 9 * 11
 
 
-def test_a_circle_scan_has_thickness_but_no_map():
+def test_a_circle_scan_has_sectors_but_no_map():
     circle = rs.Acquisition(pattern=rs.ScanPattern.CIRCLE)
     image = rs.RetinaImage(VOLUME.image.pixels, modality="oct", acquisition=circle,
                            spacing=VOLUME.image.spacing)  # fmt: skip
     found = rs.measure(image, VOLUME.labels, scheme="oct-layers")
-    assert [table.name for table in found.tables] == ["thickness"]
-    assert "need a raster: this is a circle scan" in found.notes[-1]
+    assert [table.name for table in found.tables] == ["thickness", "sectors"]
+    assert {row["sector"] for row in rows_of(found, "sectors")} == {"global"}
+    assert any("need a raster: this is a circle scan" in note for note in found.notes)
 
 
 def with_device_lines(shift: float) -> rs.RetinaImage:

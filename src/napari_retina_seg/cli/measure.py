@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from napari_retina_seg.types.labels import LabelScheme
     from napari_retina_seg.workflows.measuring import MeasureOptions
 
+_TABLES = frozenset(
+    ("thickness", "etdrs", "sectors", "device", "vessels", "segments", "branchings", "lesions")
+)
 _MASKS = ("_mask.png", "_mask.tif", "_mask.tiff", ".png", ".tif", ".tiff")
 
 
@@ -211,11 +214,10 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         raise UsageError(str(error)) from error
     check_folder(out.parent)
     earlier = [out, *sorted(out.parent.glob(f"{out.stem}_*.csv"))]
-    known = {"thickness", "etdrs", "device", "vessels", "segments", "branchings", "lesions"}
     there = [
         path
         for path in earlier
-        if path.is_file() and (path == out or path.stem.rpartition("_")[2] in known | {"apostel"})
+        if path.is_file() and (path == out or path.stem.rpartition("_")[2] in _TABLES | {"apostel"})
     ]
     if there and not overwrite:
         raise UsageError(f"'{there[0]}' exists already: name another file, or add --overwrite.")

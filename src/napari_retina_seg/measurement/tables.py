@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_retina_seg.measurement.arteries import Equivalents
+from napari_retina_seg.measurement.circle import measure_sectors
 from napari_retina_seg.measurement.etdrs import Etdrs
 from napari_retina_seg.measurement.lesions import LesionSize
 from napari_retina_seg.measurement.thickness import Thickness
 from napari_retina_seg.measurement.vessels import Density, Vessels, smallest_angles
+from napari_retina_seg.types.acquisition import CirclePath
+from napari_retina_seg.types.image import Laterality
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -101,6 +105,31 @@ def etdrs_rows(grids: Mapping[str, Etdrs], thickness: Thickness, sides_from: str
                 row["uncertainty of a column [µm]"] = subfield.uncertainty
             rows.append(row)
     return rows
+
+
+def sector_rows(
+    thickness: Thickness, paths: Sequence[CirclePath | None], laterality: Laterality
+) -> list[Row]:
+    """Return a row for each circle scan, band and sector; `paths` has one for each scan."""
+    unit, lateral = thickness.unit, thickness.spacing.lateral.um
+    columns = thickness.values.shape[2]
+    diameter = None if lateral is None else lateral * columns / math.pi / 1000
+    return [
+        {
+            "slice": index,
+            "structure": band.name,
+            "abbreviation": band.abbreviation,
+            "DICOM code": band.code or "",
+            "sector": sector.name,
+            "sector in words": sector.title,
+            f"mean [{unit}]": sector.mean,
+            "columns measured [%]": 100 * sector.measured,
+            "diameter of the circle [mm]": diameter,
+        }
+        for index, path in enumerate(paths)
+        for k, band in enumerate(thickness.bands)
+        for sector in measure_sectors(thickness.values[k, index], path, laterality)
+    ]
 
 
 def lesion_rows(sizes: Iterable[LesionSize]) -> list[Row]:

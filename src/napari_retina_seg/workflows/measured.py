@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_retina_seg import __version__
 from napari_retina_seg.imaging.fov import detect_fov
 from napari_retina_seg.measurement.arteries import Equivalents, measure_equivalents
+from napari_retina_seg.measurement.circle import check_named
 from napari_retina_seg.measurement.device import DeviceThickness, compare_with_device
 from napari_retina_seg.measurement.etdrs import Etdrs, measure_etdrs
 from napari_retina_seg.measurement.fovea import Fovea, find_fovea, state_fovea
@@ -24,6 +25,7 @@ from napari_retina_seg.measurement.tables import (
     branching_rows,
     etdrs_rows,
     lesion_rows,
+    sector_rows,
     segment_rows,
     thickness_rows,
     vessel_rows,
@@ -40,7 +42,7 @@ from napari_retina_seg.measurement.vessels import (
     vessel_values,
 )
 from napari_retina_seg.metrics.interrater import bland_altman
-from napari_retina_seg.types.acquisition import ScanPattern
+from napari_retina_seg.types.acquisition import CirclePath, ScanPattern
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
@@ -91,6 +93,10 @@ def measure_layers(
         except MeasureError as error:
             notes.append(str(error))
     tables = [Table.from_rows("thickness", thickness_rows(thickness, range(slices)))]
+    if _pattern(image) is ScanPattern.CIRCLE:
+        rows, lack = _sectors(image, thickness)
+        tables.append(Table.from_rows("sectors", rows))
+        notes += lack
     if grids:
         sides_from = scan_orientation(image).origin
         tables.append(Table.from_rows("etdrs", etdrs_rows(grids, thickness, sides_from)))
@@ -129,9 +135,26 @@ def _device_row(pair: DeviceThickness) -> Row:
     }
 
 
+def _pattern(image: RetinaImage) -> ScanPattern:
+    return image.acquisition.pattern if image.acquisition else ScanPattern.UNKNOWN
+
+
+def _sectors(image: RetinaImage, thickness: Thickness) -> tuple[list[Row], list[str]]:
+    """Measure the sectors of circle scans; the whole circle alone, and why, if unnamed."""
+    face = image.acquisition.en_face if image.acquisition else None
+    known = () if face is None else face.paths
+    paths = [path if isinstance(path, CirclePath) else None for path in known]
+    lack = []
+    try:
+        check_named(paths, image.laterality)
+    except MeasureError as error:
+        lack, paths = [str(error)], [None] * thickness.values.shape[1]
+    return sector_rows(thickness, paths, image.laterality), lack
+
+
 def _check_raster(image: RetinaImage) -> None:
     """Refuse scans that do not lie side by side, of which no map can be made."""
-    pattern = image.acquisition.pattern if image.acquisition else ScanPattern.UNKNOWN
+    pattern = _pattern(image)
     if pattern not in (ScanPattern.RASTER, ScanPattern.UNKNOWN):
         raise MeasureError(f"A map and the ETDRS grid need a raster: this is a {pattern} scan.")
 

@@ -24,6 +24,8 @@ _HIDDEN = frozenset(
             "fovea column [px]",
             "fovea from",
             "sides from",
+            "sector in words",
+            "diameter of the circle [mm]",
         ),
     }
 )
@@ -31,6 +33,7 @@ _TITLES = {
     "thickness": "Thickness by B-scan",
     "etdrs": "ETDRS subfields",
     "device": "Against the device's lines",
+    "sectors": "Sectors of the circle",
     "vessels": "Vessels",
     "segments": "Vessel segments",
     "branchings": "Branchings",
@@ -72,7 +75,8 @@ class TablePanel(QWidget):
             self.box.clear()
             self.box.addItems([_TITLES.get(table.name, table.name) for table in tables])
             names = [table.name for table in tables]
-            self.box.setCurrentIndex(names.index("etdrs") if "etdrs" in names else 0)
+            sums_up = [k for k, name in enumerate(names) if name in ("etdrs", "sectors")]
+            self.box.setCurrentIndex(sums_up[0] if sums_up else 0)
         self._show()
 
     def show_band(self, band: str) -> None:
