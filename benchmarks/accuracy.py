@@ -49,6 +49,7 @@ LAYERS = {
     "IoU": "iou",
     "pixel accuracy": "accuracy",
     "boundary error px": "boundary_error_px",
+    "ECE": "ece",
 }
 VESSELS = {
     "F1": "dice",
@@ -59,6 +60,9 @@ VESSELS = {
     "sensitivity": "recall",
     "specificity": "specificity",
     "accuracy": "accuracy",
+    "clDice": "centreline_dice",
+    "interruptions": "interruptions",
+    "ECE": "ece",
 }
 SECOND = "second_observer"
 SHORT = {model: name for name, model in SHORT_NAMES.items()}
@@ -202,7 +206,7 @@ def write_documents(results: dict[str, Any]) -> None:
 
 
 def layers_table(results: dict[str, Any]) -> str:
-    columns = ["Dice", "Dice pooled", "IoU", "pixel accuracy", "boundary error px"]
+    columns = ["Dice", "Dice pooled", "IoU", "pixel accuracy", "boundary error px", "ECE"]
     rows = [
         row(name, result["figures"][dataset], columns)
         for dataset in ("oct_layers test", "oct_layers, six images")
@@ -238,7 +242,8 @@ def row(name: str, values: dict[str, Any], columns: Sequence[str], where: str = 
 
 
 def figure(value: float, column: str) -> str:
-    return f"{value:.2f}" if column.endswith("px") else f"{value:.3f}"
+    decimals = 1 if column == "interruptions" else 2 if column.endswith("px") else 3
+    return f"{value:.{decimals}f}"
 
 
 def training_table(results: dict[str, Any]) -> str:

@@ -21,10 +21,9 @@ from napari_retina_seg.measurement.vessels import (
     measure_density,
     measure_vessels,
     paint_segments,
-    vessel_values,
 )
 from napari_retina_seg.types.image import Laterality, Spacing
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelClass, LabelScheme
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelClass, LabelScheme, vessel_values
 
 Strokes = list[np.ndarray]
 

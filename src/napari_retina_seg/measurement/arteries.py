@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_retina_seg.measurement.regions import Disc, disc_zones
 from napari_retina_seg.measurement.units import MeasureError
-from napari_retina_seg.measurement.vessels import Vessels, is_artery, is_vein
+from napari_retina_seg.measurement.vessels import Vessels
+from napari_retina_seg.types.labels import is_artery, is_vein
 
 BIGGEST = 6  # vessels of each kind that the formulas need
 _ARTERY, _VEIN = 0.88, 0.95  # branching coefficients of Knudtson et al. 2003

@@ -20,11 +20,7 @@ from napari_retina_seg.measurement.skeleton import (
     wall_distance,
 )
 from napari_retina_seg.measurement.units import Grid, MeasureError
-from napari_retina_seg.types.labels import LabelScheme
 
-_ARTERIES = frozenset({"artery", "arteries", "arteriole", "arterioles"})
-_VEINS = frozenset({"vein", "veins", "venule", "venules"})
-_NAMES = _ARTERIES | _VEINS | {"vessel", "vessels"}
 _SHORTEST = 5  # points of a centre line away from its nodes in which a width is measured
 _DIRECTION = 2.0  # of the vessel's width: how far a branch is followed for its angle
 _WALL = 1.5  # of the node's radius; nearer, centre lines bend towards the node
@@ -148,23 +144,6 @@ class Vessels:
     def unit(self) -> str:
         """Unit of lengths: ``µm`` or ``px``."""
         return self.grid.unit
-
-
-def vessel_values(scheme: LabelScheme) -> dict[int, str]:
-    """Return the values of vessels in a scheme, with the names of their classes."""
-    return {
-        label.value: label.name for label in scheme.classes[1:] if label.name.casefold() in _NAMES
-    }
-
-
-def is_artery(kind: str) -> bool:
-    """Whether a class is of arteries."""
-    return kind.casefold() in _ARTERIES
-
-
-def is_vein(kind: str) -> bool:
-    """Whether a class is of veins."""
-    return kind.casefold() in _VEINS
 
 
 def measure_vessels(

@@ -14,6 +14,7 @@ from napari_retina_seg.imaging.fov import RIM, FieldOfView, FieldOrigin
 from napari_retina_seg.metrics import segmentation as metrics
 from napari_retina_seg.metrics.bootstrap import Estimate, bootstrap_difference, bootstrap_mean
 from napari_retina_seg.metrics.calibration import Reliability, class_reliability
+from napari_retina_seg.metrics.connectivity import centreline_dice, interruptions
 from napari_retina_seg.metrics.measures import (
     Key,
     Scores,
@@ -25,7 +26,7 @@ from napari_retina_seg.metrics.measures import (
 from napari_retina_seg.metrics.pooling import pool_areas, pool_heights, without_interval
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError
-from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.labels import LabelScheme, vessel_values
 
 _CASES = 4
 
@@ -216,6 +217,7 @@ class EvaluationAccumulator:
         matrix = metrics.confusion(truth, drawn.labels[inside], len(self._scheme))
         self._matrices.append(matrix)
         scores = area_scores(matrix, self._scheme)
+        scores |= self._rate_connectivity(inside, reference, drawn)
         if drawn.probabilities is not None:
             scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
         if reference.boundaries is not None and drawn.boundaries is not None:
@@ -274,6 +276,20 @@ class EvaluationAccumulator:
         if len(in_um) == len(in_px):
             pooled |= pool_heights(in_um, groups, self._scheme, "um")
         return pooled
+
+    def _rate_connectivity(
+        self, inside: npt.NDArray[np.bool_], reference: Annotation, drawn: Annotation
+    ) -> dict[Key, float]:
+        values = list(vessel_values(self._scheme))
+        if not values:
+            return {}
+        truth, found = (np.isin(mask.labels, values) for mask in (reference, drawn))
+        if not (truth & inside).any():
+            return {}
+        return {
+            Key("centreline_dice"): centreline_dice(truth, found, inside),
+            Key("interruptions"): interruptions(truth, found, inside),
+        }
 
     def _rate_probabilities(
         self, truth: npt.NDArray[np.uint8], probabilities: npt.NDArray[Any]

@@ -70,6 +70,12 @@ MEASURES: Mapping[str, Measure] = {
     "average_precision": Measure(
         "average precision", "area under the precision-recall curve, by steps"
     ),
+    "centreline_dice": Measure(
+        "clDice", "share of centre lines that lie in the other mask, harmonic mean of both shares"
+    ),
+    "interruptions": Measure(
+        "interruptions", "gaps of 3 px or more within the reference's vessels", 1
+    ),
     "ece": Measure("calibration error", "expected calibration error, 10 bins of equal width"),
     "kappa": Measure("Cohen's kappa", "agreement of two graders on pixels, beyond chance"),
     "kappa_sure": Measure(

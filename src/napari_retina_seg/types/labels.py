@@ -183,3 +183,24 @@ FUNDUS_VESSELS = LabelScheme(
 SCHEMES = {
     scheme.name: scheme for scheme in (OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, FUNDUS_VESSELS)
 }
+
+_ARTERIES = frozenset({"artery", "arteries", "arteriole", "arterioles"})
+_VEINS = frozenset({"vein", "veins", "venule", "venules"})
+_VESSELS = _ARTERIES | _VEINS | {"vessel", "vessels"}
+
+
+def vessel_values(scheme: LabelScheme) -> dict[int, str]:
+    """Return the values of vessels in a scheme, with the names of their classes."""
+    return {
+        label.value: label.name for label in scheme.classes[1:] if label.name.casefold() in _VESSELS
+    }
+
+
+def is_artery(kind: str) -> bool:
+    """Whether a class is of arteries."""
+    return kind.casefold() in _ARTERIES
+
+
+def is_vein(kind: str) -> bool:
+    """Whether a class is of veins."""
+    return kind.casefold() in _VEINS

@@ -35,17 +35,14 @@ from napari_retina_seg.measurement.units import UM, MeasureError, photograph_gri
 from napari_retina_seg.measurement.vessels import (
     Density,
     Vessels,
-    is_artery,
-    is_vein,
     measure_density,
     measure_vessels,
-    vessel_values,
 )
 from napari_retina_seg.metrics.interrater import bland_altman
 from napari_retina_seg.types.acquisition import CirclePath, ScanPattern
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
-from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.labels import LabelScheme, is_artery, is_vein, vessel_values
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.types.segmentation import Provenance
 

@@ -12,12 +12,11 @@ from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.tables import Row, Table, Value
 from napari_retina_seg.measurement.units import MeasureError
-from napari_retina_seg.measurement.vessels import vessel_values
 from napari_retina_seg.models.registry import ModelLike, default_model, load_model
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.image import Laterality, RetinaImage, Spacing
-from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.labels import LabelScheme, vessel_values
 from napari_retina_seg.types.pixel_size import with_stated_spacing
 from napari_retina_seg.types.progress import (
     CancelToken,

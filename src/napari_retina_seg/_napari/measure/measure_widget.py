@@ -31,9 +31,9 @@ from napari_retina_seg.io.tables import save_tables
 from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.units import MeasureError
-from napari_retina_seg.measurement.vessels import vessel_values
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Laterality
+from napari_retina_seg.types.labels import vessel_values
 from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
