@@ -267,13 +267,25 @@ class Job(WindowDriver):
         dock = self.open_dock("Improve")
         dock.project.author.setText(author)
         dock.project.choose(folder)
-        wait_until(lambda: dock.patients.asks, "the corrected masks to be looked at", dock.notes)
-        self.pick(dock.patients.choice, "Each image is its own patient")
-        wait_until(dock.estimate_button.isEnabled, "what there is to learn from", dock.notes)
+        wait_until(
+            lambda: dock.preparation.patients.asks,
+            "the corrected masks to be looked at",
+            dock.preparation.notes,
+        )
+        self.pick(dock.preparation.patients.choice, "Each image is its own patient")
+        wait_until(
+            dock.preparation.estimate_button.isEnabled,
+            "what there is to learn from",
+            dock.preparation.notes,
+        )
         for key, value in IMPROVING.items():
-            dock.recipe.field(key).value = value
-        self.click(dock.estimate_button)
-        wait_until(lambda: "It takes about" in dock.time_needed.text(), "time", dock.time_needed)
+            dock.preparation.recipe.field(key).value = value
+        self.click(dock.preparation.estimate_button)
+        wait_until(
+            lambda: "It takes about" in dock.preparation.time_needed.text(),
+            "time",
+            dock.preparation.time_needed,
+        )
         self.picture("improve")
         self.click(dock.button)
         wait_until(dock.snapshot.isVisible, "the first epoch", dock.status)

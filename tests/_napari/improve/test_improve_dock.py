@@ -82,7 +82,7 @@ def dock(viewer, qtbot):
     """Return the Improve dock, opened as the menu does it."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Improve")
     yield widget
-    widget.pause()
+    widget.running.pause()
     qtbot.waitUntil(lambda: not widget.runs.is_running, timeout=LONG)
 
 
@@ -91,7 +91,7 @@ def chosen(dock, study, qtbot):
     """Return the dock once the project was chosen and looked at."""
     dock.project.author.setText("Ann")
     dock.project.choose(study)
-    qtbot.waitUntil(lambda: dock._preview is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: dock.preparation.ahead.preview is not None, timeout=30_000)
     return dock
 
 
@@ -102,7 +102,7 @@ def fundus_recipe(model_folders):
 
 
 def choose_patients(dock, words):
-    dock.patients.choice.setCurrentText(words)
+    dock.preparation.patients.choice.setCurrentText(words)
 
 
 def push(qtbot, button):
@@ -114,19 +114,19 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     chosen, study, qtbot, monkeypatch
 ):
     dock = chosen
-    assert "patients" in dock.notes.text()
+    assert "patients" in dock.preparation.notes.text()
     assert not dock.button.isEnabled(), "patients are unknown"
-    assert "choose an option under Patients" in dock.notes.text()
+    assert "choose an option under Patients" in dock.preparation.notes.text()
     choose_patients(dock, "Each image is its own patient")
     qtbot.waitUntil(dock.button.isEnabled, timeout=30_000)
-    assert "The model in use is 'tiny-fundus'." in dock.notes.text()
-    assert "6 corrected masks of 6 patients" in dock.notes.text()
+    assert "The model in use is 'tiny-fundus'." in dock.preparation.notes.text()
+    assert "6 corrected masks of 6 patients" in dock.preparation.notes.text()
     for key, value in QUICK.items():
-        dock.recipe.field(key).value = value
+        dock.preparation.recipe.field(key).value = value
 
     push(qtbot, dock.button)
     qtbot.waitUntil(lambda: dock.runs.status.is_running, timeout=LONG)
-    assert dock.pause_button.isEnabled()
+    assert dock.running.pause_button.isEnabled()
     os.kill(dock.runs.status.started.pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: dock.button.text() == "Go on", timeout=LONG)
     assert "The program was ended from outside" in dock.status.text()
@@ -189,12 +189,12 @@ def test_a_comparison_gives_way_to_an_image_that_is_opened(viewer):
 def test_a_run_is_paused_or_ended_early(chosen, study, qtbot):
     with writing_log(study, ()) as log:
         chosen.runs.poll()
-        assert chosen.finish_button.isVisibleTo(chosen)
+        assert chosen.running.finish_button.isVisibleTo(chosen)
         assert not log.is_enough()
-        push(qtbot, chosen.finish_button)
+        push(qtbot, chosen.running.finish_button)
         assert log.is_enough()
         assert "then both models are compared" in chosen.status.text()
-        assert not chosen.pause_button.isEnabled()
+        assert not chosen.running.pause_button.isEnabled()
     with writing_log(study, ()) as log:
         assert not log.is_enough(), "that was said of the run before"
 
@@ -217,13 +217,15 @@ def test_the_picture_of_the_newest_training_is_shown(chosen, study, qtbot):
 def test_time_and_memory_are_asked_of_another_program(chosen, study, qtbot):
     """What they are, `tests/cli` sees; here that program finds that too few images are left."""
     choose_patients(chosen, "Each image is its own patient")
-    qtbot.waitUntil(chosen.estimate_button.isEnabled, timeout=30_000)
+    qtbot.waitUntil(chosen.preparation.estimate_button.isEnabled, timeout=30_000)
     with Project(study, author="Bob") as project:
         project.remove_images([1, 2, 3, 4], "blurred")
-    push(qtbot, chosen.estimate_button)
-    assert "Trying a few steps" in chosen.time_needed.text()
-    qtbot.waitUntil(lambda: "can't be estimated" in chosen.time_needed.text(), timeout=LONG)
-    assert "There are corrected masks of 2 patients" in chosen.time_needed.text()
+    push(qtbot, chosen.preparation.estimate_button)
+    assert "Trying a few steps" in chosen.preparation.time_needed.text()
+    qtbot.waitUntil(
+        lambda: "can't be estimated" in chosen.preparation.time_needed.text(), timeout=LONG
+    )
+    assert "There are corrected masks of 2 patients" in chosen.preparation.time_needed.text()
 
 
 def test_what_a_program_found_is_shown_when_the_dock_is_opened_again(dock, study):
@@ -232,7 +234,7 @@ def test_what_a_program_found_is_shown_when_the_dock_is_opened_again(dock, study
         log.add(Ended(failure="The disk is full: free some space."))
     dock.project.choose(study)
     assert "The disk is full: free some space." in dock.status.text()
-    assert not dock.pause_button.isVisibleTo(dock)
+    assert not dock.running.pause_button.isVisibleTo(dock)
     assert dock.runs.status.notes == ("One image was left out.",)
 
 
@@ -245,6 +247,13 @@ def test_a_program_that_can_not_begin_is_no_success_of_an_earlier_one(chosen, st
     qtbot.waitUntil(lambda: not chosen.runs.is_running, timeout=LONG)
     assert "no-such-key" in chosen.status.text()
     assert "Better" not in chosen.status.text()
+
+
+def test_what_is_not_known_of_a_former_model_yet_is_not_said(dock, study, qtbot):
+    dock.project.author.setText("Ann")
+    dock.project.choose(study)
+    assert dock.back_button.toolTip() == "Looking at the corrected masks…"
+    qtbot.waitUntil(lambda: "No other model" in dock.back_button.toolTip(), timeout=30_000)
 
 
 def test_numbers_of_a_recipe_are_kept_to_the_last_digit(fundus_recipe, qtbot):
