@@ -4,13 +4,12 @@ from sklearn import metrics as sklearn_metrics
 
 from napari_retina_seg.imaging.fov import FieldOfView, FieldOrigin
 from napari_retina_seg.imaging.phantom import phantom_bscan
-from napari_retina_seg.imaging.surfaces import to_labels
+from napari_retina_seg.imaging.surfaces import stacked_heights, to_labels
 from napari_retina_seg.metrics.evaluation import (
     Evaluation,
     EvaluationAccumulator,
     ScoredImage,
     compare,
-    stacked_heights,
 )
 from napari_retina_seg.metrics.measures import MEASURES, Key
 from napari_retina_seg.types.annotation import Annotation

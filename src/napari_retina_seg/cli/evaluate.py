@@ -234,6 +234,7 @@ def _print_summary(report: Report) -> None:
         _print_scores(console, columns[start : start + side_by_side])
     for comparison in report.comparisons:
         _print_comparison(console, comparison)
+    _print_lesions(console, report.main)
     for sentence in filter(None, (how_sure(report.main), report.main.field_note)):
         console.print(as_cell(sentence))
 
@@ -255,6 +256,22 @@ def _print_scores(console: Console, columns: Sequence[tuple[str, Mapping[Key, Es
     table.add_row("images", *(str(means[Key("accuracy")].images) for _, means in columns))
     console.print(table)
     console.print()
+
+
+def _print_lesions(console: Console, evaluation: Evaluation) -> None:
+    from rich.table import Table
+
+    from napari_retina_seg.metrics.measures import MEASURES
+    from napari_retina_seg.reports.evaluation import LESION_COLUMNS, lesion_rows
+
+    rows = lesion_rows(evaluation)
+    if rows:
+        labels = [MEASURES[name].label for name in LESION_COLUMNS]
+        table = Table("all images together", "images with it", *labels, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*map(as_cell, row))
+        console.print(table)
+        console.print()
 
 
 def _print_comparison(console: Console, comparison: Comparison) -> None:

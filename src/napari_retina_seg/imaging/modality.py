@@ -14,14 +14,16 @@ from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.image import Modality
 
 _BANDED = 1.5
+_WIDEST = 16 / 9  # columns over rows of a photograph
 _LARGEST = 2048  # px along the longer side that are looked at
 
 
 def guess_modality(plane: npt.NDArray[Any]) -> Modality:
     """Guess OCT or fundus from one plane.
 
-    A photograph has colours, or a round field of view; a B-scan is grey, dark above the retina
-    and below the choroid, and much more alike along its rows than across them.
+    A photograph has colours, or a round field of view and is no wider than 16:9; a B-scan is grey,
+    dark above the retina and below the choroid, and much more alike along its rows than across
+    them.
 
     Parameters
     ----------
@@ -49,7 +51,8 @@ def guess_modality(plane: npt.NDArray[Any]) -> Modality:
     spread = max(float(np.ptp(small)), 1e-12)
     if _is_banded(to_grey(small) / spread):
         return Modality.OCT
-    return Modality.FUNDUS if detect_fov(to_grey(values)).found else Modality.UNKNOWN
+    is_photograph = columns <= _WIDEST * rows and detect_fov(to_grey(values)).found
+    return Modality.FUNDUS if is_photograph else Modality.UNKNOWN
 
 
 def _shows_photograph(plane: npt.NDArray[Any]) -> bool:

@@ -284,3 +284,25 @@ def resample(
         scaled, (to_grid[1], len(heights)), interpolation=cv2.INTER_LINEAR
     )
     return resized
+
+
+def stacked_heights(labels: npt.NDArray[np.uint8], boundaries: int) -> npt.NDArray[np.float64]:
+    """Extract boundaries from a mask where its layers are in order, without gaps.
+
+    Parameters
+    ----------
+    labels : array
+        ``(rows, columns)``, values below `boundaries`.
+    boundaries : int
+        How many there are.
+
+    Returns
+    -------
+    array
+        ``(boundaries, columns)`` heights in px; NaN in columns where there is no layer, or they
+        lie in another order.
+    """
+    heights = from_labels(labels, boundaries).astype(np.float64)
+    redrawn = to_labels(np.nan_to_num(heights).astype(np.float32), len(labels))
+    heights[:, (redrawn != labels).any(axis=0)] = np.nan
+    return heights

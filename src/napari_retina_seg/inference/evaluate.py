@@ -27,7 +27,6 @@ from napari_retina_seg.metrics.evaluation import (
     Evaluation,
     EvaluationAccumulator,
     ScoredImage,
-    stacked_heights,
 )
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
 from napari_retina_seg.types.annotation import Annotation
@@ -333,7 +332,7 @@ def _truth(
         heights = image.heights()
         if heights.shape == (boundaries, labels.shape[1]):
             return Annotation(labels, heights.astype(np.float32))
-    heights = stacked_heights(labels, boundaries)
+    heights = surfaces.stacked_heights(labels, boundaries)
     ignored = image.ignored()
     if ignored is not None:
         heights[:, ignored.any(axis=0)] = np.nan  # a layer may end where it is questionable

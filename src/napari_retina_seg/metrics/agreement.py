@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.imaging.surfaces import stacked_heights
 from napari_retina_seg.metrics.bootstrap import Estimate
 from napari_retina_seg.metrics.evaluation import (
     ImageScores,
     mean_scores,
-    stacked_heights,
     worst_first,
 )
 from napari_retina_seg.metrics.interrater import (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.imaging import surfaces
 from napari_retina_seg.imaging.fov import RIM, FieldOfView, FieldOrigin
+from napari_retina_seg.metrics import lesions
 from napari_retina_seg.metrics import segmentation as metrics
 from napari_retina_seg.metrics.bootstrap import Estimate, bootstrap_difference, bootstrap_mean
 from napari_retina_seg.metrics.calibration import Reliability, class_reliability
@@ -106,6 +106,9 @@ class Evaluation:
         How far the probabilities mean what they say; None where there are none.
     worst : tuple of Case
         The images of lowest Dice, worst first.
+    images_with : mapping
+        Number of images in whose reference each class and total is; empty for layers, and of two
+        classes.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Evaluation:
     matrix: npt.NDArray[np.int64]
     reliability: Reliability | None
     worst: tuple[Case, ...]
+    images_with: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -198,6 +202,7 @@ class EvaluationAccumulator:
         self._images: list[ImageScores] = []
         self._matrices: list[npt.NDArray[np.int64]] = []
         self._differences: list[_Difference] = []
+        self._lesions: list[lesions.LesionFinding] = []
         self._ranking: metrics.Ranking | None = None
         self._reliability: Reliability | None = None
         self._worst: list[Case] = []
@@ -218,8 +223,11 @@ class EvaluationAccumulator:
         self._matrices.append(matrix)
         scores = area_scores(matrix, self._scheme)
         scores |= self._rate_connectivity(inside, reference, drawn)
-        if drawn.probabilities is not None:
-            scores |= self._rate_probabilities(truth, drawn.probabilities[:, inside])
+        rated = None if drawn.probabilities is None else drawn.probabilities[:, inside]
+        if rated is not None:
+            scores |= self._rate_probabilities(truth, rated)
+        if lesions.has_lesions(self._scheme):
+            self._lesions.append(lesions.LesionFinding.of(matrix, rated, self._scheme))
         if reference.boundaries is not None and drawn.boundaries is not None:
             difference = drawn.boundaries.astype(np.float64) - reference.boundaries
             difference[:, ~inside.any(axis=0)] = np.nan
@@ -251,10 +259,12 @@ class EvaluationAccumulator:
                 **pool_areas(self._matrices, groups, self._scheme),
                 **self._pool_probabilities(),
                 **self._pool_heights(),
+                **lesions.pool_lesions(self._lesions, groups, self._scheme),
             },
             matrix=np.sum(self._matrices, axis=0),
             reliability=self._reliability,
             worst=tuple(self._worst),
+            images_with=lesions.count_images(self._lesions, self._scheme),
         )
 
     def _pool_probabilities(self) -> dict[Key, Estimate]:
@@ -377,25 +387,3 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
 
 def _column(images: Sequence[ImageScores], key: Key) -> npt.NDArray[np.float64]:
     return np.array([image.scores.get(key, np.nan) for image in images])
-
-
-def stacked_heights(labels: npt.NDArray[np.uint8], boundaries: int) -> npt.NDArray[np.float64]:
-    """Extract boundaries from a mask where its layers are in order, without gaps.
-
-    Parameters
-    ----------
-    labels : array
-        ``(rows, columns)``, values below `boundaries`.
-    boundaries : int
-        How many there are.
-
-    Returns
-    -------
-    array
-        ``(boundaries, columns)`` heights in px; NaN in columns where there is no layer, or they
-        lie in another order.
-    """
-    heights = surfaces.from_labels(labels, boundaries).astype(np.float64)
-    redrawn = surfaces.to_labels(np.nan_to_num(heights).astype(np.float32), len(labels))
-    heights[:, (redrawn != labels).any(axis=0)] = np.nan
-    return heights

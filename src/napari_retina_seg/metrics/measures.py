@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.metrics import segmentation as metrics
-from napari_retina_seg.types.labels import LabelScheme
+from napari_retina_seg.types.labels import LabelScheme, class_totals
 
 # Three times what two tracings of one scan differ by in the mean.
 _TOLERATED = 3.0  # px, by which graders leave a boundary as it is
@@ -76,6 +76,16 @@ MEASURES: Mapping[str, Measure] = {
     "interruptions": Measure(
         "interruptions", "gaps of 3 px or more within the reference's vessels", 1
     ),
+    "detection_auc": Measure(
+        "detection AUC",
+        "chance that an image with it has a likelier pixel of it than an image without",
+    ),
+    "area_error": Measure(
+        "area error", "sum of the absolute differences of area, as a share of the true area"
+    ),
+    "area_bias": Measure(
+        "area bias", "what is drawn too much, as a share of the true area; negative is too little"
+    ),
     "ece": Measure("calibration error", "expected calibration error, 10 bins of equal width"),
     "kappa": Measure("Cohen's kappa", "agreement of two graders on pixels, beyond chance"),
     "kappa_sure": Measure(
@@ -111,8 +121,8 @@ def area_arrays(matrix: npt.NDArray[Any], scheme: LabelScheme) -> dict[Key, Arra
     Returns
     -------
     dict
-        Scores of the whole, each ``(...)``; of more than two classes those of each, too. NaN
-        where they don't apply.
+        Scores of the whole, each ``(...)``; of more than two classes those of each, too, and of
+        those that count together. NaN where they don't apply.
     """
     scores = metrics.scores(matrix)
     result = {Key("accuracy"): scores.accuracy}
@@ -121,7 +131,19 @@ def area_arrays(matrix: npt.NDArray[Any], scheme: LabelScheme) -> dict[Key, Arra
     for name in AREA_MEASURES:
         result |= _of_parts(name, getattr(scores, name), class_names(scheme))
     by_class = _of_parts("accuracy", scores.class_accuracy, class_names(scheme))
-    return by_class | result
+    return by_class | result | _total_arrays(matrix, scheme)
+
+
+def _total_arrays(matrix: npt.NDArray[Any], scheme: LabelScheme) -> dict[Key, Array]:
+    """Score the classes that count together, against all others."""
+    result: dict[Key, Array] = {}
+    for name, values in class_totals(scheme).items():
+        side = np.isin(np.arange(len(scheme)), values)
+        within = np.stack([~side, side]).astype(np.float64)
+        scores = metrics.scores(within @ matrix @ within.T)
+        result |= {Key(each, name): getattr(scores, each)[..., 1] for each in AREA_MEASURES}
+        result[Key("accuracy", name)] = scores.accuracy
+    return result
 
 
 def height_scores(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.image import Modality
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, OCT_LESIONS, LabelScheme
 
 _NAMED = 3
 _KINDS = {
@@ -30,10 +30,10 @@ def describe_misfits(scheme: LabelScheme, images: Sequence[ProjectImage]) -> str
     str
         A sentence, or nothing if all fit, or the classes are of no certain kind of image.
     """
-    wanted = Modality.OCT if scheme.surfaces else Modality.FUNDUS
+    wanted = Modality.FUNDUS if scheme == FUNDUS_VESSELS else Modality.OCT
     known = (wanted, Modality.UNKNOWN)
     other = [f"'{image.name}'" for image in images if image.modality not in known]
-    if scheme not in (OCT_LAYERS, FUNDUS_VESSELS) or not other:
+    if scheme not in (OCT_LAYERS, OCT_LESIONS, FUNDUS_VESSELS) or not other:
         return ""
     one, many = _KINDS[Modality.FUNDUS if wanted is Modality.OCT else Modality.OCT]
     looks = f"it looks like {one}" if len(other) == 1 else f"they look like {many}"

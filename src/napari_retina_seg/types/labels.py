@@ -180,9 +180,42 @@ FUNDUS_VESSELS = LabelScheme(
     ),
 )
 
+# The classes of the polygons that are drawn over B-scans of Kermany et al. 2018; fluid is blue to
+# green, and detachments of the pigment epithelium count as drusen.
+OCT_LESIONS = LabelScheme(
+    name="oct-lesions",
+    classes=(
+        LabelClass(0, "Background", "BG", "#000000"),
+        LabelClass(1, "Intraretinal cyst", "IRC", "#44ccff"),
+        LabelClass(2, "Lamellar macular hole", "LMH", "#ee7733"),
+        LabelClass(3, "Neurosensory detachment", "NSD", "#0055cc"),
+        LabelClass(4, "Drusen", "Drusen", "#f0e050"),
+        LabelClass(5, "Subretinal fluid", "SRF", "#008866"),
+        LabelClass(6, "Subretinal hyper-reflective material", "SHRM", "#ff66bb"),
+        LabelClass(7, "Vitreomacular traction", "VMT", "#aa2200"),
+        LabelClass(8, "Vitreous detachment", "PVD", "#dddddd"),
+    ),
+)
+
 SCHEMES = {
-    scheme.name: scheme for scheme in (OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, FUNDUS_VESSELS)
+    scheme.name: scheme
+    for scheme in (OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, OCT_LESIONS, FUNDUS_VESSELS)
 }
+
+# What is also counted together, in the field's terms.
+_TOTALS = {OCT_LESIONS: {"Fluid": (1, 3, 5)}}
+
+
+def class_totals(scheme: LabelScheme) -> dict[str, tuple[int, ...]]:
+    """Return the classes of a scheme that also count together: their values, by a common name.
+
+    Examples
+    --------
+    >>> class_totals(OCT_LESIONS)
+    {'Fluid': (1, 3, 5)}
+    """
+    return _TOTALS.get(scheme, {})
+
 
 _ARTERIES = frozenset({"artery", "arteries", "arteriole", "arterioles"})
 _VEINS = frozenset({"vein", "veins", "venule", "venules"})

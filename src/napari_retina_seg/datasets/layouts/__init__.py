@@ -11,6 +11,7 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import (
     duke,
     fundus,
+    kermany,
     oct_layers,
     octid,
     pairs,
@@ -31,6 +32,7 @@ _LAYOUTS = (
     oct_layers.LAYOUT,
     fundus.CHASE_DB1,
     fundus.HRF,
+    kermany.LAYOUT,
     pairs.LAYOUT,
     stacks.LAYOUT,
     octid.LAYOUT,

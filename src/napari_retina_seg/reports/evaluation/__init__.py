@@ -7,19 +7,23 @@ from pathlib import Path
 from napari_retina_seg.reports._files import write_files
 from napari_retina_seg.reports.evaluation.page import how_sure, report_page
 from napari_retina_seg.reports.evaluation.report import (
+    LESION_COLUMNS,
     Report,
     format_score,
     interval,
+    lesion_rows,
     with_interval,
 )
 from napari_retina_seg.reports.evaluation.tables import report_csv, report_json
 
 __all__ = [
     "FILES",
+    "LESION_COLUMNS",
     "Report",
     "format_score",
     "how_sure",
     "interval",
+    "lesion_rows",
     "with_interval",
     "write_report",
 ]

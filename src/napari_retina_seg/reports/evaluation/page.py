@@ -13,12 +13,16 @@ from napari_retina_seg.reports.evaluation.plots import (
 )
 from napari_retina_seg.reports.evaluation.report import (
     HEADLINES,
+    LESION_COLUMNS,
     Report,
     format_score,
     interval,
+    lesion_rows,
+    used_measures,
     whole_measures,
     with_interval,
 )
+from napari_retina_seg.types.labels import class_totals
 
 _FEW = 10  # patients, below which percentile intervals cover less than they say
 
@@ -36,6 +40,7 @@ def report_page(report: Report) -> str:
     _add_datasets(page, main)
     if len(main.scheme) > 2:
         _add_classes(page, main)
+    _add_lesions(page, main)
     _add_heights(page, main)
     page.heading("Confusion", 3)
     page.figure(
@@ -181,10 +186,22 @@ def _add_classes(page: Page, one: Evaluation) -> None:
                 with_interval(one.means.get(Key("dice", part)), "dice"),
                 *(_mean(one, name, part) for name in names if name != "dice"),
             ]
-            for part in class_names(one.scheme)
+            for part in (*class_names(one.scheme), *class_totals(one.scheme))
         ],
         caption="Means over the images, each class against all others.",
     )
+
+
+def _add_lesions(page: Page, one: Evaluation) -> None:
+    rows = lesion_rows(one)
+    if rows:
+        page.heading("What an image may or may not show", 3)
+        page.table(
+            ["", "images with it", *(MEASURES[name].label for name in LESION_COLUMNS)],
+            rows,
+            caption="All images together, in brackets 95 % intervals over patients. Of a class in"
+            " few images these say little.",
+        )
 
 
 def _mean(one: Evaluation, name: str, part: str) -> str:
@@ -248,7 +265,7 @@ def _add_images(page: Page, one: Evaluation) -> None:
 
 
 def _add_definitions(page: Page, report: Report) -> None:
-    used = {key.measure for one in report.evaluations for key in one.means}
+    used = used_measures(report)
     page.heading("What the measures are")
     page.table(
         ["measure", "definition"],

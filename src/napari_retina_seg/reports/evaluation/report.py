@@ -76,6 +76,36 @@ def with_interval(estimate: Estimate | None, measure: str) -> str:
     )
 
 
+def used_measures(report: Report) -> set[str]:
+    """Return the measures of which a report has a score."""
+    return {
+        key.measure for one in report.evaluations for key in (*one.means, *one.pooled_estimates)
+    }
+
+
 def whole_measures(evaluation: Evaluation) -> list[str]:
     """Return the measures of the whole image that an evaluation has, in their usual order."""
     return [name for name in MEASURES if Key(name) in evaluation.means]
+
+
+LESION_COLUMNS = ("dice", "detection_auc", "area_error", "area_bias")
+
+
+def lesion_rows(evaluation: Evaluation) -> list[list[str]]:
+    """Return the pooled scores of each class that an image may or may not show.
+
+    Returns
+    -------
+    list of list of str
+        Class, images in whose reference it is, and the measures of `LESION_COLUMNS` with their
+        intervals over patients; nothing for layers, or of two classes.
+    """
+    pooled, shown = evaluation.pooled_estimates, evaluation.images_with
+    return [
+        [
+            part,
+            str(shown[part]),
+            *(with_interval(pooled.get(Key(name, part)), name) for name in LESION_COLUMNS),
+        ]
+        for part in shown
+    ]

@@ -11,7 +11,7 @@ from napari_retina_seg.metrics.calibration import Reliability
 from napari_retina_seg.metrics.evaluation import Comparison, Evaluation
 from napari_retina_seg.metrics.measures import MEASURES, Key, class_names
 from napari_retina_seg.reports._files import column_name, in_order, nested, to_csv, to_json
-from napari_retina_seg.reports.evaluation.report import Report
+from napari_retina_seg.reports.evaluation.report import Report, used_measures
 
 
 def report_csv(report: Report) -> str:
@@ -36,7 +36,7 @@ def report_csv(report: Report) -> str:
 
 def report_json(report: Report) -> str:
     """Return all figures: scores are nested as measure, then part, ``all`` for the whole."""
-    used = {key.measure for one in report.evaluations for key in one.means}
+    used = used_measures(report)
     content = {
         "title": report.title,
         "about": dict(report.about),
