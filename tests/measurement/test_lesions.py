@@ -7,7 +7,7 @@ from napari_retina_seg.measurement.lesions import measure_lesions
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, Spacing
-from napari_retina_seg.types.labels import OCT_LAYERS, LabelClass, LabelScheme
+from napari_retina_seg.types.labels import OCT_LAYERS, OCT_LESIONS, LabelClass, LabelScheme
 
 SCHEME = LabelScheme("drusen", (
     LabelClass(0, "Background", "BG", "#000000"),
@@ -48,6 +48,15 @@ def test_ignored_pixels_do_not_count_and_are_stated():
 def test_no_size_is_made_of_pixels_that_are_not_known(spacing, modality, unit, has_volume):
     size = measure_lesions(drawn(), SCHEME, spacing, modality)[0]
     assert (size.area_unit, size.volume is not None) == (unit, has_volume)
+
+
+def test_all_kinds_of_fluid_are_added_up():
+    labels = np.zeros((4, 10), np.uint8)
+    for row, name in enumerate(("IRC", "NSD", "SRF", "Drusen")):
+        labels[row, : row + 2] = OCT_LESIONS.find(name).value
+    sizes = {size.name: size.pixels for size in measure_lesions(Annotation(labels), OCT_LESIONS)}
+    assert (sizes["Intraretinal cyst"], sizes["Fluid"], sizes["Drusen"]) == (2, 2 + 3 + 4, 5)
+    assert list(sizes)[-1] == "Fluid"
 
 
 def test_layers_and_masks_that_are_wholly_ignored_are_refused():

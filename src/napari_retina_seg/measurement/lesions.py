@@ -9,17 +9,17 @@ import numpy as np
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, Spacing
-from napari_retina_seg.types.labels import LabelClass, LabelScheme
+from napari_retina_seg.types.labels import LabelClass, LabelScheme, class_totals
 
 
 @dataclass(frozen=True)
 class LesionSize:
-    """How much of one class is drawn.
+    """How much of one class, or of several that count together, is drawn.
 
     Attributes
     ----------
-    label : LabelClass
-        The class.
+    name : str
+        Of the class or the total.
     pixels : int
         Number of pixels, ignored ones not counted.
     area : float
@@ -32,7 +32,7 @@ class LesionSize:
         Share of the image that is ignored, and so not counted.
     """
 
-    label: LabelClass
+    name: str
     pixels: int
     area: float
     area_unit: str
@@ -52,6 +52,8 @@ def measure_lesions(
     modality: Modality = Modality.OCT,
 ) -> tuple[LesionSize, ...]:
     """Measure area and, of an OCT volume, volume of every drawn class that is no layer.
+
+    Classes that also count together, such as all kinds of fluid, are added up besides.
 
     A class that is not drawn has the size 0: the grader looked and there was none. What is
     ignored is not counted, and its share is stated.
@@ -87,10 +89,12 @@ def measure_lesions(
     pixel = row * column / 1e6 if row is not None and column is not None else 1.0
     deep = mask.is_volume and modality is Modality.OCT and known and between is not None
     sizes = []
-    for label in classes:
-        count = int(((mask.labels == label.value) & ~ignored).sum())
+    parts = {label.name: (label.value,) for label in classes} | class_totals(scheme)
+    counts = np.bincount(mask.labels[~ignored].ravel(), minlength=len(scheme))
+    for name, values in parts.items():
+        count = int(counts[list(values)].sum())
         area = count * pixel
         volume = area * between / 1000 if deep and between is not None else None
         unit = "mm²" if known else "px²"
-        sizes.append(LesionSize(label, count, area, unit, volume, float(ignored.mean())))
+        sizes.append(LesionSize(name, count, area, unit, volume, float(ignored.mean())))
     return tuple(sizes)

@@ -133,10 +133,10 @@ def sector_rows(
 
 
 def lesion_rows(sizes: Iterable[LesionSize]) -> list[Row]:
-    """Return a row for each class."""
+    """Return a row for each class and total."""
     return [
         {
-            "class": size.label.name,
+            "class": size.name,
             f"area [{size.area_unit}]": size.area,
             "volume [mm³]": size.volume,
             "pixels": size.pixels,

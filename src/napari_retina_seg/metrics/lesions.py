@@ -59,8 +59,8 @@ class LesionFinding:
             likelihood = np.array(
                 [probabilities[part].sum(axis=0, dtype=np.float32).max() for part in members]
             )
-        sums = (np.array([each[part].sum() for part in members]) for each in (reference, drawn))
-        return cls(*sums, likelihood)
+        in_reference = np.array([reference[part].sum() for part in members])
+        return cls(in_reference, np.array([drawn[part].sum() for part in members]), likelihood)
 
 
 def has_lesions(scheme: LabelScheme) -> bool:
@@ -121,11 +121,12 @@ def pool_lesions(
         }
 
     estimates = bootstrap_sums(sums, groups, score)
-    rated = [k for k, one in enumerate(findings) if one.likelihood is not None]
+    likelihood = [one.likelihood for one in findings if one.likelihood is not None]
+    rated = np.array([one.likelihood is not None for one in findings])
+    patients = list(np.asarray(groups)[rated])
     for column, part in enumerate(parts):
-        is_there = reference[rated, column] > 0
-        likelihood = np.array([findings[k].likelihood[column] for k in rated])
-        auc = bootstrap_auc(is_there, likelihood, [groups[k] for k in rated])
+        values = np.array([each[column] for each in likelihood])
+        auc = bootstrap_auc(reference[rated, column] > 0, values, patients)
         if auc is not None:
             estimates[Key("detection_auc", part)] = auc
     return estimates

@@ -203,7 +203,7 @@ SCHEMES = {
 }
 
 # What is also counted together, in the field's terms.
-_TOTALS = {OCT_LESIONS: {"Fluid": (1, 3, 5)}}
+_TOTALS: dict[LabelScheme, dict[str, tuple[int, ...]]] = {OCT_LESIONS: {"Fluid": (1, 3, 5)}}
 
 
 def class_totals(scheme: LabelScheme) -> dict[str, tuple[int, ...]]:
