@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz_readers.py [--mutations 1000] [--formats png ...] [--seed 0]
 
-alters a small file of each of 24 formats so many times (bits, headers, extreme numbers, lengths,
+alters a small file of each format so many times (bits, headers, extreme numbers, lengths,
 cuts), reads it as an image and as a mask in a child process, and writes ``docs/fuzz_readers.json``.
 The child may take `MEMORY` more than it has after a sound file, and `SECONDS` for each file. The
 exit status is 1 if anything but a `ReadError` came of a file.
@@ -35,6 +35,7 @@ from pydicom.data import get_testdata_file
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+import e2e_files  # noqa: E402
 import vendor_files  # noqa: E402
 
 RESULTS = ROOT / "docs/fuzz_readers.json"
@@ -64,7 +65,7 @@ def main() -> int:
 
 
 def sound_files() -> dict[str, bytes]:
-    """Return a small file of each of 24 formats."""
+    """Return a small file of each format."""
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 256, (24, 31), np.uint8)
     color = rng.integers(0, 256, (24, 31, 3), np.uint8)
@@ -99,6 +100,9 @@ def sound_files() -> dict[str, bytes]:
         "dicom jpeg": Path(str(get_testdata_file("SC_rgb_small_odd_jpeg.dcm"))).read_bytes(),
         "dicom rle": _rle(pages[0]),
         "heidelberg vol": vendor_files.vol_bytes(pages / np.float32(65536), lines=lines),
+        "heidelberg e2e": e2e_files.e2e_bytes(
+            [e2e_files.Exam(pages, grey, lines={0: lines[:, 0], 1: lines[:, 1] + 9})]
+        ),
         "topcon fda": vendor_files.topcon_bytes(
             [
                 ("@IMG_JPEG", vendor_files.topcon_pictures((pages >> 8).astype(np.uint8))),

@@ -48,6 +48,7 @@ load_model(model)
 measure(image, mask=None, *, model=None, scheme=None, spacing=None, laterality=None, fovea=None, disc=None, uncertainty=False, progress=None, cancel=None)
 predict_images(project, model, image_ids=None, *, reviewed=False, mirrored=False, progress=None, cancel=None)
 read_image(path, *, max_pixels=None)
+read_images(path, *, max_pixels=None)
 segment(image, model=None, *, index=None, probabilities=False, progress=None, cancel=None)
 train(recipe, data, out, *, changes=None, options=None, validation_share=0.2, skip_bad=False, start_from=None, resume=False, progress=None, cancel=None)
 """  # noqa: E501 - a table
@@ -129,7 +130,7 @@ def flatten(hint: object) -> list[type]:
 
 
 def test_long_functions_report_progress_and_can_be_cancelled():
-    short = {"list_models", "load_model", "read_image"}
+    short = {"list_models", "load_model", "read_image", "read_images"}
     for name in rs.__all__:
         function = getattr(rs, name)
         if inspect.isfunction(function) and name not in short:

@@ -10,7 +10,7 @@ from .imaging.explanation import Explanation, PlaceAnswer
 from .imaging.target import Point, Region, WholeClass
 from .inference.evaluate import evaluate
 from .inference.predict import segment
-from .io import read_image
+from .io import read_image, read_images
 from .measurement.etdrs import Etdrs, Subfield
 from .measurement.fovea import Fovea
 from .measurement.measurements import Measurements
@@ -186,6 +186,7 @@ __all__ = [
     "measure",
     "predict_images",
     "read_image",
+    "read_images",
     "segment",
     "train",
 ]

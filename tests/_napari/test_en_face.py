@@ -8,6 +8,7 @@ from napari.layers import Image, Labels, Shapes
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
+from e2e_files import Exam, e2e_bytes, stored
 from napari_retina_seg._napari.layers import is_image, position, retina_image
 from napari_retina_seg._napari.masks.annotations import copy_annotation
 from napari_retina_seg._napari.reader import get_reader
@@ -109,6 +110,17 @@ def test_an_xml_export_is_dropped_as_one_volume(viewer, tmp_path):
         assert isinstance(Image(first[0], **first[1]), Image)
 
 
+def test_each_examination_of_a_file_is_dropped_as_an_image(viewer, tmp_path):
+    path = tmp_path / "both.e2e"
+    scans = stored(intensities())
+    path.write_bytes(e2e_bytes([Exam(scans, FACE), Exam(scans[:1], eye=b"L")]))
+    for opened in (path, tmp_path):
+        layers = get_reader(str(opened))(str(opened))
+        assert [layer[1]["name"] for layer in layers] == [
+            "both-1", "both-1 · en face (OD)", "both-2",
+        ]  # fmt: skip
+
+
 def test_other_xml_is_left_to_others(tmp_path):
     path = tmp_path / "annotations.xml"
     path.write_text("<annotations/>")
@@ -120,5 +132,5 @@ def test_a_file_that_cant_be_read_is_refused_with_a_way_out(viewer, tmp_path):
     path.write_bytes(b"CMDb" + bytes(200))
     notification_manager.records.clear()
     assert get_reader(str(path))(str(path)) == [(None,)]
-    assert "export it in HEYEX" in notification_manager.records[-1].message
+    assert "Copy or export it again" in notification_manager.records[-1].message
     notification_manager.records.clear()

@@ -20,9 +20,8 @@ from napari_retina_seg._napari.mask_files import (
     read_mask_layer,
     segmentation_layers,
 )
-from napari_retina_seg.io import SUFFIXES, is_image_content, read_image
+from napari_retina_seg.io import SUFFIXES, is_image_content, read_images
 from napari_retina_seg.io.formats.nifti import is_nifti
-from napari_retina_seg.io.images.content import is_refused_content
 from napari_retina_seg.io.images.folders import FolderContents, PassedOver, list_folder
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
@@ -51,8 +50,7 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple
 
 def _is_ours(path: Path) -> bool:
     known = path.suffix.lower() in SUFFIXES or is_nifti(path)
-    # A file that can't be read is refused with a way out.
-    return path.is_dir() or known or is_image_content(path) or is_refused_content(path)
+    return path.is_dir() or known or is_image_content(path)
 
 
 def read(path: PathOrPaths) -> list[LayerDataTuple]:
@@ -69,8 +67,8 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         if len(paths) == 1 and paths[0].is_dir():
             return _read_folder(paths[0])
         if len(paths) == 1:
-            mask_layers = segmentation_layers(paths[0])
-            return mask_layers or _image_layers(read_image(paths[0]))
+            masks = segmentation_layers(paths[0])
+            return masks or [each for one in read_images(paths[0]) for each in _image_layers(one)]
         from napari_retina_seg.io.images.series import read_slices  # brings in pydicom
 
         return _image_layers(read_slices(paths))

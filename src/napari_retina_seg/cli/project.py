@@ -118,7 +118,7 @@ def add_command(
     spacing = find_spacing(pixel_size)
     inputs = expand(files)
     series = inputs.group()
-    paths = [file for image in series for file in image.files]
+    paths = list(dict.fromkeys(file for image in series for file in image.files))
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
         job = project.iter_add_images(
             paths, copy=copy, patient_of=patient_of, spacing=spacing, token=token

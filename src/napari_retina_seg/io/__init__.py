@@ -12,7 +12,7 @@ from napari_retina_seg.io.images.content import (
     is_read_as_dicom,
     is_tiff_content,
 )
-from napari_retina_seg.io.images.files import read_file, read_stored
+from napari_retina_seg.io.images.files import count_images, read_file, read_numbered, read_stored
 from napari_retina_seg.types.image import RetinaImage
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "is_tiff_content",
     "max_pixels",
     "read_image",
+    "read_images",
     "read_stored",
     "set_max_pixels",
 ]
@@ -36,8 +37,9 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     Parameters
     ----------
     path : str or Path
-        A PNG, JPEG, BMP, GIF, WebP, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file, or a folder that
-        holds one image: a single file, or a DICOM series with a file for each slice.
+        A PNG, JPEG, BMP, GIF, WebP, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file, one that an OCT
+        device wrote (``docs/device_files.md``), or a folder that holds one image: a single file,
+        or a DICOM series with a file for each slice.
     max_pixels : int, optional
         How many pixels it may hold, all slices counted; by default what `set_max_pixels` set.
 
@@ -50,7 +52,7 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     Raises
     ------
     ReadError
-        If there is no such file, it can't be read, or it is no image.
+        If there is no such file, it can't be read, it is no image, or it holds several.
 
     Examples
     --------
@@ -66,6 +68,40 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
 
             return read_folder(path)
         return read_file(path)
+
+
+def read_images(path: str | Path, *, max_pixels: int | None = None) -> tuple[RetinaImage, ...]:
+    """Read all images of a file: those of devices may hold several examinations.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `read_image` reads.
+    max_pixels : int, optional
+        How many pixels each of them may hold; by default what `set_max_pixels` set.
+
+    Returns
+    -------
+    tuple of RetinaImage
+        In the order of the file. Where there are several, the name of each ends in its number.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, one of its images can't be read, or it holds none.
+
+    Examples
+    --------
+    >>> import napari_retina_seg as rs
+    >>> [image.name for image in rs.read_images("scan.png")]
+    ['scan']
+    """
+    path = Path(path)
+    with limited(max_pixels):
+        count = count_images(path)
+        if count == 1:
+            return (read_file(path),)
+        return tuple(read_numbered(path, number) for number in range(1, count + 1))
 
 
 def _is_folder(path: Path) -> bool:

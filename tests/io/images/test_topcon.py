@@ -121,8 +121,6 @@ def test_what_does_not_fit_is_refused_in_a_sentence(tmp_path, case):
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
-    ("a.e2e", b"CMDb" + bytes(200), r"export it in HEYEX as raw data \(\.vol\) or as XML"),
-    ("a", b"E2EMultipleVolumeFile" + bytes(200), "Heidelberg E2E"),
     ("a_OD_cube_z.img", b"\7" * 1024, "raw file without a header"),
     ("a.OCT", b"\7" * 1024, "Bioptigen's or Optovue's"),
 ])  # fmt: skip

@@ -71,7 +71,7 @@ def add(task: AddImages, token: CancelToken) -> Steps:
     from napari_retina_seg.io.images.series import group_series
 
     series = group_series(found.images)
-    files = [file for image in series for file in image.files]
+    files = list(dict.fromkeys(file for image in series for file in image.files))
     added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
     apart = _few([image.message for image in series if image.message], " ")
     file_warnings = _few(added.warnings, " ")

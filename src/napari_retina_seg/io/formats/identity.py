@@ -12,7 +12,7 @@ from typing import Any
 from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io._decoding import decoding, max_pixels
 from napari_retina_seg.io.formats.dicom_source import CREATOR
-from napari_retina_seg.io.images.content import VOL_STARTS, is_read_as_dicom
+from napari_retina_seg.io.images.content import E2E_STARTS, TOPCON, VOL_STARTS, is_read_as_dicom
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import composed, name_key
@@ -41,7 +41,7 @@ _KEYWORDS = frozenset(
 )
 # Places in the header of Heidelberg's .vol files; that of a birth date is a double.
 _VOL_FIELDS = {"patient's ID": slice(140, 161), "patient's birth date": slice(164, 172)}
-_VENDORS = {b"CMDb": "Heidelberg E2E", b"FOCT": "Topcon"}
+_VENDORS = {**dict.fromkeys(E2E_STARTS, "Heidelberg E2E"), TOPCON: "Topcon"}
 _HEAD = 172
 _XML_STARTS = (b"<?xml", b"\xef\xbb\xbf<?xml", b"<HEDX")
 # A field of Heidelberg's XML that has something in it.

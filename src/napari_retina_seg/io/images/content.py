@@ -12,7 +12,7 @@ _TIFF = (".tif", ".tiff")
 _ARRAYS = (".npy", ".npz")
 _DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
-_VENDOR = (".vol", ".fda", ".fds")
+_VENDOR = (".vol", ".e2e", ".fda", ".fds")
 
 SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM, *_VENDOR)
 
@@ -20,16 +20,11 @@ TIFF = "TIFF"
 ARRAY_STARTS = (b"\x93NUMPY", b"PK\x03\x04")
 VOL_STARTS = (b"HSF-OCT-", b"ep-v")  # of Heidelberg's raw exports, and of those that eyepy writes
 TOPCON = b"FOCT"
-_VENDOR_STARTS = (*VOL_STARTS, TOPCON)
+E2E_SEVERAL = b"E2EMultipleVolumeFile"
+E2E_STARTS = (b"CMDb", E2E_SEVERAL)
+_VENDOR_STARTS = (*VOL_STARTS, *E2E_STARTS, TOPCON)
 # What devices write that can't be read, and what to do instead
-_REFUSED_STARTS = {
-    b"CMDb": "a Heidelberg E2E file: export it in HEYEX as raw data (.vol) or as XML.",
-    b"E2EMultipleVolumeFile": "a Heidelberg E2E file: export it in HEYEX as raw data (.vol) or as"
-    " XML.",
-}
 _REFUSED_SUFFIXES = {
-    ".e2e": _REFUSED_STARTS[b"CMDb"],
-    ".sdb": _REFUSED_STARTS[b"CMDb"],
     ".img": "a raw file without a header, as Zeiss devices write them: how many B-scans of which"
     " size it holds is not in it. Export it as DICOM.",
     ".oct": "of Bioptigen's or Optovue's own format: export it as DICOM, TIFF or PNG.",
@@ -146,16 +141,15 @@ def find_kind(head: bytes) -> str | None:
     return next((kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)), None)
 
 
-def describe_refused(head: bytes, suffix: str = "") -> str:
+def describe_refused(suffix: str) -> str:
     """Return what a device's file is that can't be read, and what to do; empty for any other."""
-    known = (text for start, text in _REFUSED_STARTS.items() if head.startswith(start))
-    return next(known, _REFUSED_SUFFIXES.get(suffix, ""))
+    return _REFUSED_SUFFIXES.get(suffix, "")
 
 
-def is_refused_content(path: Path) -> bool:
-    """Whether a file begins like those of devices that can't be read."""
+def is_e2e_content(path: Path) -> bool:
+    """Whether a file is Heidelberg's E2E, which may hold several images."""
     try:
-        return bool(describe_refused(read_head(path)))
+        return read_head(path).startswith(E2E_STARTS)
     except ReadError:
         return False
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
+    E2E_STARTS,
     SUFFIXES,
     TOPCON,
     VOL_STARTS,
     describe_refused,
     has_dicom_mark,
+    is_e2e_content,
     is_for_dicom,
     is_heyex_xml,
     read_head,
@@ -33,6 +36,47 @@ def read_file(path: Path) -> RetinaImage:
         If there is no such file, it can't be read, or it is no image.
     """
     return _find_reader(path, read_head(path))(path)
+
+
+def count_images(path: Path) -> int:
+    """Return how many images a file holds: those of E2E hold one for each examination.
+
+    Raises
+    ------
+    ReadError
+        If an E2E file is damaged or holds none. Of others only reading them says that.
+    """
+    if not is_e2e_content(path):
+        return 1
+    from napari_retina_seg.io.images.vendor.e2e import count_e2e
+
+    return count_e2e(path)
+
+
+def read_numbered(path: Path, number: int) -> RetinaImage:
+    """Read one of several images of a file, from 1; its name says which one it is.
+
+    Raises
+    ------
+    ReadError
+        As `read_file`.
+    """
+    from napari_retina_seg.io.images.vendor.e2e import read_e2e
+
+    image = read_e2e(path, number)
+    return replace(image, name=f"{image.name}-{number}")
+
+
+def _read_only(path: Path) -> RetinaImage:
+    from napari_retina_seg.io.images.vendor.e2e import read_e2e
+
+    count = count_images(path)
+    if count > 1:
+        raise ReadError(
+            f"'{path}' holds {count} images, and one is wanted here: export them one by one, or"
+            " open the file in napari or with 'segment', where each is an image of its own."
+        )
+    return read_e2e(path, 1)
 
 
 def read_stored(path: str | Path) -> StoredPixels:
@@ -72,23 +116,14 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.arrays import read_npy, read_npz
 
         return read_npz if head.startswith(b"PK") else read_npy
-    if head.startswith(VOL_STARTS):
-        from napari_retina_seg.io.images.vendor.vol import read_vol
-
-        return read_vol
-    if head.startswith(TOPCON):
-        from napari_retina_seg.io.images.vendor.topcon import read_topcon
-
-        return read_topcon
-    if is_heyex_xml(head):
-        from napari_retina_seg.io.images.vendor.heyex_xml import read_heyex_xml
-
-        return read_heyex_xml
-    if is_for_dicom(path, head) and not describe_refused(head):
+    vendor = _find_vendor_reader(head)
+    if vendor is not None:
+        return vendor
+    if is_for_dicom(path, head):
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 
         return read_bare_dicom
-    refused = describe_refused(head, suffix)
+    refused = describe_refused(suffix)
     if refused:
         raise ReadError(f"'{path}' is {refused}")
     if suffix in SUFFIXES:
@@ -98,3 +133,22 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
     raise ReadError(
         f"'{path}' is not an image that can be opened: export it as PNG, TIFF, NumPy or DICOM."
     )
+
+
+def _find_vendor_reader(head: bytes) -> _Reader | None:
+    """Return the reader of a device's file, or None if it is none."""
+    if head.startswith(VOL_STARTS):
+        from napari_retina_seg.io.images.vendor.vol import read_vol
+
+        return read_vol
+    if head.startswith(E2E_STARTS):
+        return _read_only
+    if head.startswith(TOPCON):
+        from napari_retina_seg.io.images.vendor.topcon import read_topcon
+
+        return read_topcon
+    if is_heyex_xml(head):
+        from napari_retina_seg.io.images.vendor.heyex_xml import read_heyex_xml
+
+        return read_heyex_xml
+    return None

@@ -21,7 +21,7 @@ from napari_retina_seg.io.images.dicom_slices import (
     read_frames,
     read_said_distance,
 )
-from napari_retina_seg.io.images.files import read_file
+from napari_retina_seg.io.images.files import count_images, read_file, read_numbered
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Length, Origin, RetinaImage
@@ -49,10 +49,13 @@ class ImageFiles:
         What the image is called.
     files : tuple of Path
         In the order of their slices.
+    number : int
+        Which of the images of its file it is, from 1; 0 where the file holds one.
     """
 
     name: str
     files: tuple[Path, ...]
+    number: int = 0
 
     @property
     def path(self) -> Path:
@@ -75,12 +78,12 @@ def group_series(paths: Iterable[Path]) -> tuple[ImageFiles, ...]:
 
     They are single frames of one DICOM series in one folder, of one size and orientation, each
     at a position of its own. Anything else is an image by itself: a series of photographs, for
-    one, or files of which two lie at one position.
+    one, or files of which two lie at one position. A file of several images is one of each.
     """
     groups: dict[object, list[_Slice]] = {}
     for path in paths:
-        found = _read_slice(path)
-        groups.setdefault(found.common or path, []).append(found)
+        for found in _read_slices(path):
+            groups.setdefault(found.common or (path, found.of_file), []).append(found)
     images: list[tuple[_Slice, ...]] = []
     for slices in groups.values():
         frames = [one.frame for one in slices]
@@ -100,6 +103,8 @@ def read_files(image: ImageFiles) -> RetinaImage:
     ReadError
         If a file can't be read, or they don't fit together.
     """
+    if image.number:
+        return read_numbered(image.files[0], image.number)
     if len(image.files) == 1:
         return read_file(image.files[0])
     return replace(read_slices(image.files), name=image.name, source=str(image.path))
@@ -173,6 +178,16 @@ class _Slice:
     frame: Frame = field(default_factory=Frame)
     common: tuple[object, ...] = ()
     number: str = ""
+    of_file: int = 0
+
+
+def _read_slices(path: Path) -> list[_Slice]:
+    """Return a slice for each image of a file."""
+    try:
+        count = count_images(path)
+    except ReadError:
+        return [_Slice(path)]  # its error is reported when it is read
+    return [_Slice(path, of_file=k + 1) for k in range(count)] if count > 1 else [_read_slice(path)]
 
 
 def _read_slice(path: Path) -> _Slice:
@@ -200,7 +215,8 @@ def _named(images: Sequence[tuple[_Slice, ...]]) -> tuple[ImageFiles, ...]:
     taken: Counter[str] = Counter()
     found = []
     for slices in images:
-        name = image_name(slices[0].path)
+        name, number = image_name(slices[0].path), slices[0].of_file
+        name += f"-{number}" if number else ""
         if len(slices) > 1:
             folder = slices[0].path.parent.resolve()
             name = folder.name or "series"
@@ -208,5 +224,5 @@ def _named(images: Sequence[tuple[_Slice, ...]]) -> tuple[ImageFiles, ...]:
                 name += f"-{slices[0].number}"
             taken[name] += 1
             name += f"-{taken[name]}" if taken[name] > 1 else ""
-        found.append(ImageFiles(name, tuple(one.path for one in slices)))
+        found.append(ImageFiles(name, tuple(one.path for one in slices), number))
     return tuple(found)

@@ -9,6 +9,16 @@ import numpy.typing as npt
 
 from napari_retina_seg.types.acquisition import DeviceLines
 
+# The order in which Heidelberg's devices number their lines; eyepy calls them so, too.
+_HEIDELBERG = ("ILM", "BM", "RNFL", "GCL", "IPL", "INL", "OPL", "ONL", "ELM", "IOS", "OPT", "CHO",
+               "VIT", "ANT", "PR1", "PR2", "RPE")  # fmt: skip
+HEIDELBERG_COUNT = len(_HEIDELBERG)
+
+
+def heidelberg_line(number: int) -> str:
+    """Return what Heidelberg calls a line of this number, from 0."""
+    return _HEIDELBERG[number] if number < len(_HEIDELBERG) else f"line {number + 1}"
+
 
 def known_lines(
     names: Sequence[str], heights: npt.NDArray[np.floating], rows: int

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from napari_retina_seg.io._decoding import check_claim, decoding
 from napari_retina_seg.io.images.content import VOL_STARTS
 from napari_retina_seg.io.images.vendor.geometry import Positions, arrange, place
-from napari_retina_seg.io.images.vendor.lines import known_lines
+from napari_retina_seg.io.images.vendor.lines import HEIDELBERG_COUNT, heidelberg_line, known_lines
 from napari_retina_seg.io.images.vendor.slices import gather_slices
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.acquisition import Acquisition, DeviceLines, EnFace, ScanPattern
@@ -43,9 +43,6 @@ _PATTERNS = {
     4: ScanPattern.RASTER,
     5: ScanPattern.RADIAL,
 }
-# The order in which the device stores its lines; eyepy calls them so, too.
-_LINES = ("ILM", "BM", "RNFL", "GCL", "IPL", "INL", "OPL", "ONL", "ELM", "IOS", "OPT", "CHO", "VIT",
-          "ANT", "PR1", "PR2", "RPE")  # fmt: skip
 _NO_DATA = 1e30  # where there is none, the device writes the largest float
 _INTENSITY = 2.0  # intensities lie between 0 and 1, grey levels between 0 and 255
 
@@ -212,7 +209,7 @@ def _read_lines(
     layout: _Layout, file: BufferedReader, header: _Header, bscans: list[_BScan]
 ) -> DeviceLines | None:
     # eyepy counts the lines that it has, and writes all 17, with zeros for the others.
-    counts = [len(_LINES) if header.is_eyepys and one.lines else one.lines for one in bscans]
+    counts = [HEIDELBERG_COUNT if header.is_eyepys and one.lines else one.lines for one in bscans]
     most = max(counts)
     for index, (bscan, count) in enumerate(zip(bscans, counts, strict=True)):
         if bscan.lines_at + 4 * count * header.columns > layout.header_size and count:
@@ -225,8 +222,7 @@ def _read_lines(
         file.seek(layout.start(index) + bscan.lines_at)
         stored = np.frombuffer(file.read(4 * count * header.columns), "<f4")
         heights[index, :count] = stored.reshape(count, header.columns)
-    names = [*_LINES, *(f"line {k + 1}" for k in range(len(_LINES), most))][:most]
-    return known_lines(names, heights, header.rows)
+    return known_lines([heidelberg_line(k) for k in range(most)], heights, header.rows)
 
 
 def _read_face(file: BufferedReader, header: _Header) -> npt.NDArray[np.uint8] | None:
