@@ -103,6 +103,7 @@ def sound_files() -> dict[str, bytes]:
         "heidelberg e2e": e2e_files.e2e_bytes(
             [e2e_files.Exam(pages, grey, lines={0: lines[:, 0], 1: lines[:, 1] + 9})]
         ),
+        "oct bioptigen": vendor_files.bioptigen_bytes(pages),
         "topcon fda": vendor_files.topcon_bytes(
             [
                 ("@IMG_JPEG", vendor_files.topcon_pictures((pages >> 8).astype(np.uint8))),

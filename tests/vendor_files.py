@@ -214,3 +214,55 @@ def topcon_line(name: str, heights: np.ndarray) -> bytes:
     slices, columns = heights.shape
     header = struct.pack("<20s2B3I", name.encode(), 0, 0, columns, slices, 2 * heights.size)
     return header + heights[::-1].astype("<u2").tobytes()
+
+
+def bioptigen_bytes(
+    volume: np.ndarray,
+    *,
+    kind: int = 1,
+    scans: int | None = None,
+    repeats: int = 1,
+    stated: int | None = None,
+    lengths: tuple[float, float] = (8.0, 6.0),
+) -> bytes:
+    """Return a Bioptigen file of uint16 B-scans; kind 1 is a raster, 0 a line, 3 a star."""
+    slices, rows, columns = volume.shape
+    numbers = {"FRAMECOUNT": slices if stated is None else stated, "LINECOUNT": columns,
+               "LINELENGTH": rows, "SAMPLEFORMAT": 1, "SCANTYPE": kind,
+               "SCANS": slices if scans is None else scans, "FRAMES": repeats}  # fmt: skip
+    content = b"\x2a\0\0\0\x67\0" + _field("FRAMEHEADER", b"")
+    content += _field("DESCRIPTION", PATIENT.encode())
+    content += b"".join(_field(key, struct.pack("<I", value)) for key, value in numbers.items())
+    for key, value in zip(("AZSCANLENGTH", "ELSCANLENGTH"), lengths, strict=True):
+        content += _field(key, struct.pack("<d", value))
+    content += _field("SCANLENGTH", struct.pack("<d", lengths[0])) + _field("CONFIG", bytes(99))
+    content += bytes(4)
+    for plane in volume:
+        content += _field("FRAMEDATA", b"") + _field("FRAMEDATETIME", bytes(16))
+        content += _field("FRAMELINES", struct.pack("<I", columns))
+        content += _field("FRAMESAMPLES", plane.T.astype("<u2").tobytes()) + bytes(4)
+    return content
+
+
+def _field(key: str, content: bytes) -> bytes:
+    length = struct.pack("<I", len(key)) + key.encode()
+    return length + struct.pack("<I", len(content)) + content
+
+
+OPTOVUE_TEXT = """Patient = Doe-4711
+Eye Scanned = OS
+Window Height = 16 Pixels
+Scan Length = 20 A-scans
+Scan Usage = 2 frames
+Scan Length = 30 A-scans
+Scan Usage = 1 frames
+"""
+
+
+def write_optovue(folder: Path, scans: list[np.ndarray], text: str = OPTOVUE_TEXT) -> Path:
+    """Write float32 B-scans as Optovue does, with their description beside them."""
+    path = folder / "scan.OCT"
+    turned = [np.rot90(plane, -1).astype("<f4") for scan in scans for plane in scan]
+    path.write_bytes(b"".join(plane.tobytes() for plane in turned))
+    path.with_suffix(".txt").write_text(text)
+    return path

@@ -118,14 +118,3 @@ def test_what_does_not_fit_is_refused_in_a_sentence(tmp_path, case):
     with pytest.raises(ReadError, match=message) as caught:
         read_image(path)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("a_OD_cube_z.img", b"\7" * 1024, "raw file without a header"),
-    ("a.OCT", b"\7" * 1024, "Bioptigen's or Optovue's"),
-])  # fmt: skip
-def test_other_devices_files_are_refused_with_a_way_out(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(ReadError, match=message):
-        read_image(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from napari_retina_seg.types.errors import ReadError
@@ -12,7 +13,7 @@ _TIFF = (".tif", ".tiff")
 _ARRAYS = (".npy", ".npz")
 _DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
-_VENDOR = (".vol", ".e2e", ".fda", ".fds")
+_VENDOR = (".vol", ".e2e", ".fda", ".fds", ".oct")
 
 SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM, *_VENDOR)
 
@@ -23,12 +24,10 @@ TOPCON = b"FOCT"
 E2E_SEVERAL = b"E2EMultipleVolumeFile"
 E2E_STARTS = (b"CMDb", E2E_SEVERAL)
 _VENDOR_STARTS = (*VOL_STARTS, *E2E_STARTS, TOPCON)
-# What devices write that can't be read, and what to do instead
-_REFUSED_SUFFIXES = {
-    ".img": "a raw file without a header, as Zeiss devices write them: how many B-scans of which"
-    " size it holds is not in it. Export it as DICOM.",
-    ".oct": "of Bioptigen's or Optovue's own format: export it as DICOM, TIFF or PNG.",
-}
+_BIOPTIGEN, _BIOPTIGEN_AT = b"\x0b\0\0\0FRAMEHEADER", 6
+RAW_CUBE = ".img"  # of Zeiss, and of other devices and programs
+OPTOVUE = ".oct"
+_CUBE = re.compile(r" Cube \d+x\d+_.*\.img", re.IGNORECASE)
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -79,7 +78,8 @@ def is_image_content(path: Path) -> bool:
               *_TIFF_STARTS, b"\x93NUMPY", *_VENDOR_STARTS)  # fmt: skip
     is_webp = head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP)
     is_dicom = has_dicom_mark(head) or is_bare_dicom(head)
-    return head.startswith(starts) or is_webp or is_dicom or is_heyex_xml(head)
+    is_raw = is_bioptigen(head) or _CUBE.search(path.name) is not None
+    return head.startswith(starts) or is_webp or is_dicom or is_heyex_xml(head) or is_raw
 
 
 def may_be_image(path: Path) -> bool:
@@ -102,6 +102,11 @@ def has_dicom_mark(head: bytes) -> bool:
 def is_heyex_xml(head: bytes) -> bool:
     """Whether a file begins as Heidelberg's XML exports do, in any encoding."""
     return b"<HEDX" in head.replace(b"\0", b"")
+
+
+def is_bioptigen(head: bytes) -> bool:
+    """Whether a file begins as Bioptigen's do."""
+    return head.startswith(_BIOPTIGEN, _BIOPTIGEN_AT)
 
 
 def is_heyex_content(path: Path) -> bool:
@@ -139,19 +144,6 @@ def find_kind(head: bytes) -> str | None:
     if head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP):
         return "WEBP"
     return next((kind for start, kind in _RASTER_STARTS.items() if head.startswith(start)), None)
-
-
-def describe_refused(suffix: str) -> str:
-    """Return what a device's file is that can't be read, and what to do; empty for any other."""
-    return _REFUSED_SUFFIXES.get(suffix, "")
-
-
-def is_e2e_content(path: Path) -> bool:
-    """Whether a file is Heidelberg's E2E, which may hold several images."""
-    try:
-        return read_head(path).startswith(E2E_STARTS)
-    except ReadError:
-        return False
 
 
 def check_readable_name(path: Path) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
     E2E_STARTS,
+    OPTOVUE,
+    RAW_CUBE,
     SUFFIXES,
     TOPCON,
     VOL_STARTS,
-    describe_refused,
+    find_kind,
     has_dicom_mark,
-    is_e2e_content,
+    is_bioptigen,
     is_for_dicom,
     is_heyex_xml,
     read_head,
@@ -39,18 +42,15 @@ def read_file(path: Path) -> RetinaImage:
 
 
 def count_images(path: Path) -> int:
-    """Return how many images a file holds: those of E2E hold one for each examination.
+    """Return how many images a file holds: those of some devices hold several.
 
     Raises
     ------
     ReadError
-        If an E2E file is damaged or holds none. Of others only reading them says that.
+        If such a file is damaged or holds none. Of others only reading them says that.
     """
-    if not is_e2e_content(path):
-        return 1
-    from napari_retina_seg.io.images.vendor.e2e import count_e2e
-
-    return count_e2e(path)
+    several = _find_several(path)
+    return 1 if several is None else several.count(path)
 
 
 def read_numbered(path: Path, number: int) -> RetinaImage:
@@ -61,22 +61,43 @@ def read_numbered(path: Path, number: int) -> RetinaImage:
     ReadError
         As `read_file`.
     """
-    from napari_retina_seg.io.images.vendor.e2e import read_e2e
-
-    image = read_e2e(path, number)
+    several = _find_several(path)
+    image = read_file(path) if several is None else several.read(path, number)
     return replace(image, name=f"{image.name}-{number}")
 
 
-def _read_only(path: Path) -> RetinaImage:
-    from napari_retina_seg.io.images.vendor.e2e import read_e2e
+class _Several(NamedTuple):
+    """How files are read that may hold several images, which are numbered from 1."""
 
-    count = count_images(path)
-    if count > 1:
-        raise ReadError(
-            f"'{path}' holds {count} images, and one is wanted here: export them one by one, or"
-            " open the file in napari or with 'segment', where each is an image of its own."
-        )
-    return read_e2e(path, 1)
+    count: Callable[[Path], int]
+    read: Callable[[Path, int], RetinaImage]
+
+    def read_only(self, path: Path) -> RetinaImage:
+        """Read the image of a file that holds one."""
+        count = self.count(path)
+        if count > 1:
+            raise ReadError(
+                f"'{path}' holds {count} images, and one is wanted here: export them one by one, or"
+                " open the file in napari or with 'segment', where each is an image of its own."
+            )
+        return self.read(path, 1)
+
+
+def _find_several(path: Path) -> _Several | None:
+    try:
+        head = read_head(path)
+    except ReadError:
+        return None  # reading it says so
+    if head.startswith(E2E_STARTS):
+        from napari_retina_seg.io.images.vendor.e2e import count_e2e, read_e2e
+
+        return _Several(count_e2e, read_e2e)
+    is_other = is_bioptigen(head) or has_dicom_mark(head) or find_kind(head) is not None
+    if path.suffix.lower() == OPTOVUE and not is_other:
+        from napari_retina_seg.io.images.vendor.optovue import count_optovue, read_optovue
+
+        return _Several(count_optovue, read_optovue)
+    return None
 
 
 def read_stored(path: str | Path) -> StoredPixels:
@@ -116,6 +137,9 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.arrays import read_npy, read_npz
 
         return read_npz if head.startswith(b"PK") else read_npy
+    several = _find_several(path)
+    if several is not None:
+        return several.read_only
     vendor = _find_vendor_reader(head)
     if vendor is not None:
         return vendor
@@ -123,9 +147,10 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 
         return read_bare_dicom
-    refused = describe_refused(suffix)
-    if refused:
-        raise ReadError(f"'{path}' is {refused}")
+    if suffix == RAW_CUBE:
+        from napari_retina_seg.io.images.vendor.zeiss import read_zeiss
+
+        return read_zeiss
     if suffix in SUFFIXES:
         raise ReadError(
             f"'{path}' is called {suffix}, but its content is not an image: export it again."
@@ -141,8 +166,10 @@ def _find_vendor_reader(head: bytes) -> _Reader | None:
         from napari_retina_seg.io.images.vendor.vol import read_vol
 
         return read_vol
-    if head.startswith(E2E_STARTS):
-        return _read_only
+    if is_bioptigen(head):
+        from napari_retina_seg.io.images.vendor.bioptigen import read_bioptigen
+
+        return read_bioptigen
     if head.startswith(TOPCON):
         from napari_retina_seg.io.images.vendor.topcon import read_topcon
 
