@@ -123,10 +123,10 @@ def test_thickness_is_compared_with_the_lines_of_the_device():
     mask = rs.Annotation(VOLUME.labels, VOLUME.heights)
     found = rs.measure(with_device_lines(2), mask, scheme="oct-layers")
     (row,) = rows_of(found, "device")
-    assert (row["abbreviation"], row["B-scans compared"]) == ("ILM–BM", 9)
-    assert row["columns compared"] == 9 * 192 - 100
+    assert (row["abbreviation"], row["B-scans"]) == ("ILM–BM", 9)
+    assert row["columns"] == 9 * 192 - 100
     axial = VOLUME.image.spacing.axial.um
-    assert row["bias, mask − device [µm]"] == pytest.approx(-2 * axial, abs=0.01)
+    assert row["mask − device [µm]"] == pytest.approx(-2 * axial, abs=0.01)
     assert row["SD [µm]"] == pytest.approx(0, abs=0.01)
     lines = with_device_lines(0)
     scheme, drawn = draw_lines(lines.acquisition.lines, 128)
@@ -145,7 +145,7 @@ def test_a_sheet_states_what_apostel_asks_for_and_is_known(tmp_path):
     assert {point for point, _ in by_item.values()} == set(range(1, 10))
     assert by_item["device and file format"] == (2, "Heidelberg Spectralis, HSF-OCT-103")
     assert by_item["B-scans × columns × rows"] == (4, "9 × 192 × 128 | 1 × 192 × 160")
-    assert by_item["eyes"] == (1, "OS (by: user)")
+    assert by_item["eyes"] == (1, "OS (from user)")
     assert by_item["quality value of the device"] == (6, "20.0 to 31.5")
     assert by_item["criteria of quality, scans excluded and why"] == (6, None)
     pixels, vessels = photograph()

@@ -54,7 +54,7 @@ def apostel_facts(found: Measurements) -> dict[str, str]:
         return {}
     eye = "" if image.laterality is Laterality.UNKNOWN else image.laterality.value
     facts = _scan_facts(image) | {
-        "eyes": eye and f"{eye} (by: {known['laterality from']})",
+        "eyes": eye and f"{eye} (from {known['laterality from']})",
         "program": str(known["program"]),
         "model and its weights": " · SHA-256 ".join(
             str(known[name]) for name in ("model", "weights SHA-256") if known[name]
@@ -123,4 +123,4 @@ def _scan_facts(image: RetinaImage) -> dict[str, str]:
 
 
 def _size(name: str, size: Length) -> str:
-    return f"{name} {size.um:.4g} µm (by: {size.origin.value})"
+    return f"{name} {size.um:.4g} µm (from {size.origin.value})"

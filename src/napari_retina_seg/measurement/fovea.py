@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_retina_seg.measurement.thickness import Thickness
+from napari_retina_seg.measurement.thickness import Thickness, widest_band
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.image import Origin, Spacing
 
@@ -94,7 +94,7 @@ def find_fovea(thickness: Thickness) -> Fovea:
     MeasureError
         If too little was measured to find it.
     """
-    total = _thickest(thickness)
+    total = np.asarray(thickness.values[widest_band(thickness)], np.float64)
     seen = np.isfinite(total)
     if seen.mean() < _LEAST:
         raise MeasureError(
@@ -117,15 +117,6 @@ def find_fovea(thickness: Thickness) -> Fovea:
 def fovea_origin(fovea: Fovea | None) -> str:
     """Return in words where a fovea came from, for tables."""
     return Origin.UNKNOWN.value if fovea is None else fovea.origin
-
-
-def _thickest(thickness: Thickness) -> Map:
-    """Return the map of the band that spans most of the retina and was measured."""
-    spans = [
-        band.lower - band.upper if np.isfinite(thickness.values[k]).any() else -1
-        for k, band in enumerate(thickness.bands)
-    ]
-    return np.asarray(thickness.values[int(np.argmax(spans))], np.float64)
 
 
 def _sigma(spacing: Spacing, shape: tuple[int, ...]) -> tuple[float, float]:

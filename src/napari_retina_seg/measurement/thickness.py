@@ -24,7 +24,7 @@ _SIGMA = (0.1587, 0.8413)  # quantiles one standard deviation from a normal dist
 
 @dataclass(frozen=True)
 class BandSummary:
-    """Thickness of one band in one B-scan.
+    """Thickness of one band in one B-scan or in all.
 
     Attributes
     ----------
@@ -89,18 +89,28 @@ class Thickness:
             )
         return names.index(band)
 
-    def summary(self, band: int, index: int) -> BandSummary:
-        """Return mean, standard deviation and measured share of a band in one B-scan."""
-        values = self.values[band, index]
+    def summary(self, band: int, index: int | None = None) -> BandSummary:
+        """Return mean, SD and measured share of a band in one B-scan, by default in all."""
+        where = band if index is None else (band, index)
+        values = self.values[where]
         seen = np.isfinite(values)
         if not seen.any():
             return BandSummary(np.nan, np.nan, np.nan, 0.0)
         sigma = np.nan
         if self.uncertainty is not None:
-            known = self.uncertainty[band, index][seen]
+            known = self.uncertainty[where][seen]
             sigma = float(known.mean())
         inside = values[seen].astype(np.float64)
         return BandSummary(float(inside.mean()), float(inside.std()), sigma, float(seen.mean()))
+
+
+def widest_band(thickness: Thickness) -> int:
+    """Return the index of the measured band that spans most of the retina."""
+    spans = [
+        band.lower - band.upper if np.isfinite(thickness.values[k]).any() else -1
+        for k, band in enumerate(thickness.bands)
+    ]
+    return int(np.argmax(spans))
 
 
 def measure_thickness(

@@ -30,6 +30,7 @@ th { background: var(--head); }
 .number { text-align: right; }
 figure { margin: 1rem 0; }
 img { max-width: 100%; height: auto; background: #ffffff; }
+@media print { .page { break-before: page; } body { font-size: 12px; padding: 0; } }
 """.strip()
 
 
@@ -46,11 +47,12 @@ class Page:
         self._title = title
         self._parts: list[str] = []
 
-    def heading(self, text: str, level: int = 2) -> None:
-        """Begin a section; the title is level 1."""
+    def heading(self, text: str, level: int = 2, *, new_page: bool = False) -> None:
+        """Begin a section, in print on a new page if asked; the title is level 1."""
         if not 2 <= level <= 6:
             raise ValueError(f"A heading below the title has a level from 2 to 6, not {level}.")
-        self._parts.append(f"<h{level}>{_as_html(text)}</h{level}>")
+        page = ' class="page"' if new_page else ""
+        self._parts.append(f"<h{level}{page}>{_as_html(text)}</h{level}>")
 
     def paragraph(self, text: str) -> None:
         """Add running text."""

@@ -54,14 +54,14 @@ def figure_file(figure: Any, form: str, dpi: int) -> bytes:
     """
     import matplotlib as mpl
 
-    _show_as_text(figure)
+    show_as_text(figure)
     file = BytesIO()
     with mpl.rc_context({"svg.hashsalt": "napari-retina-seg"}):
         figure.savefig(file, format=form, dpi=dpi, metadata={FIGURE_FORMATS[form]: None})
     return file.getvalue()
 
 
-def _show_as_text(figure: Any) -> None:
+def show_as_text(figure: Any) -> None:
     """Keep names from being read as formulas of TeX, and codes in them from the file."""
     from matplotlib.text import Text
     from matplotlib.ticker import FuncFormatter
