@@ -52,6 +52,7 @@ from .project.values import (
     Version,
     VersionKind,
 )
+from .reports.measurements.report import save_measurement_report
 from .saliency.explainer import explain
 from .training.train import train
 from .types.acquisition import (
@@ -187,6 +188,7 @@ __all__ = [
     "predict_images",
     "read_image",
     "read_images",
+    "save_measurement_report",
     "segment",
     "train",
 ]

@@ -37,6 +37,22 @@ def test_masks_are_measured_in_pixels_unless_the_size_is_stated(run, files):
     assert (row["image"], row["axial pixel size from"], row["laterality"]) == ("scan", "user", "OD")
 
 
+def test_a_report_has_a_page_for_each_image(run, files):
+    write_png(files / "other.png", SCAN.image.pixels)
+    write_png(files / "masks" / "other.png", SCAN.labels)
+    call = ("measure", files / "scan.png", files / "other.png", "--masks", files / "masks",
+            "--scheme", "oct-layers", "--modality", "oct", "-o", files / "t.csv")  # fmt: skip
+    result = run(*call, "--report", files / "r.html")
+    assert result.exit_code == 0, result.output
+    assert str(files / "r.html") in result.stdout
+    page = (files / "r.html").read_text(encoding="utf-8")
+    titles = [f"{name} · eye not known" for name in ("scan", "other")]
+    assert [page.count(f">{title}<") for title in titles] == [1, 1]
+    assert {row["APOSTEL 2.0"] for row in read(files / "t_apostel.csv")} >= {"Study protocol"}
+    result = run(*call, "--report", files / "r.html", "-o", files / "other.csv")
+    assert (result.exit_code, "r.html' exists already" in result.stderr) == (2, True)
+
+
 def test_without_masks_the_image_is_segmented_first(run, scan, oct_model, tmp_path):
     result = run("measure", scan, "-o", tmp_path / "t.json", "--model", oct_model.path,
                  "--uncertainty")  # fmt: skip
@@ -52,6 +68,7 @@ def test_without_masks_the_image_is_segmented_first(run, scan, oct_model, tmp_pa
         (["-o", "t.csv", "--fovea", "3"], 2, "--fovea SLICE,COLUMN"),
         (["-o", "t.csv", "--disc", "a,b,c"], 2, "--disc ROW,COLUMN,DIAMETER"),
         (["-o", "t.csv", "--pixel-size", "0,0"], 2, "axial pixel size is 0 µm"),
+        (["-o", "t.csv", "--report", "r.doc"], 2, "is no report"),
         (["-o", "t.csv", "--masks", "none"], 2, "There is no folder"),
         (["-o", "t.csv", "--masks", "."], 1, "has no mask of 'scan.png'"),
     ],

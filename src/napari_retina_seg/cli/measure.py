@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.measurement.tables import Table
     from napari_retina_seg.models.registry import ModelFolder
+    from napari_retina_seg.reports.measurements import MeasurementReport
     from napari_retina_seg.types.image import RetinaImage
     from napari_retina_seg.types.labels import LabelScheme
     from napari_retina_seg.workflows.measuring import MeasureOptions
@@ -57,6 +58,7 @@ class _Request:
     model: ModelFolder | None
     kind: ImageKind | None
     options: MeasureOptions
+    report: MeasurementReport | None
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,20 @@ def measure_command(
             help="The optic disc of a photograph in px, for the zones around it.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A page for each image, .html or .pdf: mask, thickness map with ETDRS grid,"
+            " tables, where the numbers came from.",
+        ),
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option("--uncertainty", help="Say how sure the model's boundaries make thickness."),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace tables of an earlier run.")
+        bool, typer.Option("--overwrite", help="Replace tables and report of an earlier run.")
     ] = False,
 ) -> None:
     """Measure thickness of layers, vessels and lesions: tables with a unit in every header.
@@ -132,6 +142,7 @@ def measure_command(
     from napari_retina_seg.workflows.measuring import MeasureOptions
 
     _check_out(out, overwrite=overwrite)
+    pages = None if report is None else _begin_report(report, overwrite=overwrite)
     if masks is not None and model is not None:
         raise UsageError("Masks are measured as they are: leave out --masks or --model.")
     if masks is not None and not masks.is_dir():
@@ -146,10 +157,10 @@ def measure_command(
     inputs = expand(files)
     chosen = choose_model(model) if model else None
     classes = None if scheme is None else named_scheme(scheme)
-    request = _Request(masks, classes, chosen, modality, options)
+    request = _Request(masks, classes, chosen, modality, options, pages)
     images = inputs.group()
     work = partial(_measure_file, request)
-    if not work_through(ctx, inputs, images, work, partial(_write, out)):
+    if not work_through(ctx, inputs, images, work, partial(_write, out, pages)):
         raise typer.Exit(1)
 
 
@@ -171,6 +182,9 @@ def _measure_file(request: _Request, source: ImageFiles, bar: Bar, token: Cancel
         bar.say(f"'{source.path}': {note}")
     if note := _without_size(found.image):
         bar.say(f"'{source.path}': {note}")
+    if request.report is not None:
+        bar.begin("Drawing the report")
+        request.report.add(found)
     return _Result(found.tables, apostel_facts(found))
 
 
@@ -192,7 +206,9 @@ def _find_mask(folder: Path, source: ImageFiles) -> Path:
     )
 
 
-def _write(out: Path, results: list[_Result], failed: int) -> None:
+def _write(
+    out: Path, report: MeasurementReport | None, results: list[_Result], failed: int
+) -> None:
     from napari_retina_seg.io.tables import save_tables
     from napari_retina_seg.measurement.apostel import apostel_tables
     from napari_retina_seg.measurement.tables import join_tables
@@ -202,7 +218,22 @@ def _write(out: Path, results: list[_Result], failed: int) -> None:
         sheet = apostel_tables(each.facts for each in results)
         for path in save_tables(out, [*tables, *sheet]):
             echo(str(path.resolve()))
+        if report is not None:
+            echo(str(report.save().resolve()))
     echo(f"{len(results)} measured, {failed} failed.")
+
+
+def _begin_report(path: Path, *, overwrite: bool) -> MeasurementReport:
+    from napari_retina_seg.reports.measurements import MeasurementReport
+
+    try:
+        report = MeasurementReport(path)
+    except RetinaSegError as error:
+        raise UsageError(str(error)) from error
+    check_folder(path.parent)
+    if path.is_file() and not overwrite:
+        raise UsageError(f"'{path}' exists already: name another file, or add --overwrite.")
+    return report
 
 
 def _check_out(out: Path, *, overwrite: bool) -> None:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
-from napari_retina_seg._napari.measure.job import MeasureResult, make_task, measure
+from napari_retina_seg._napari.measure.job import MeasureResult, make_task, measure, save_report
 from napari_retina_seg._napari.measure.layers import (
     etdrs_grid,
     find_face,
@@ -26,7 +26,7 @@ from napari_retina_seg._napari.measure.table_panel import TablePanel
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.save_dialog import ask_for_file
 from napari_retina_seg._napari.shortcuts import MEASURE
-from napari_retina_seg._napari.widgets import add_row, combo_box, text
+from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.io.tables import save_tables
 from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.measurements import Measurements
@@ -37,6 +37,7 @@ from napari_retina_seg.types.labels import vessel_values
 from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
+_REPORTS = "PDF (*.pdf);;Web page (*.html)"
 _KINDS = "Table (*.csv);;Excel (*.xlsx);;JSON (*.json)"
 
 
@@ -63,12 +64,17 @@ class MeasureWidget(JobDock):
         self.band.setToolTip("Layer or total whose thickness map is shown.")
         self.save_button = QPushButton("Save tables…")
         self.save_button.setToolTip("Save all tables, as CSV, Excel or JSON.")
+        self.report_button = QPushButton("Save report…")
+        self.report_button.setToolTip(
+            "Save a page with mask, thickness map, tables and where they came from, as PDF or HTML."
+        )
         self.tables = TablePanel()
         self._form = QFormLayout()
         for name, row in (("Eye", self.eye), ("Fovea", self.fovea), ("Disc", self.disc),
                           ("Map of", self.band)):  # fmt: skip
             add_row(self._form, name, row)
-        self.lay_out(self.subject, self._form, self.tables, self.save_button)
+        buttons = stack(self.save_button, self.report_button, horizontal=True)
+        self.lay_out(self.subject, self._form, self.tables, buttons)
         self.give_height(self.tables)
         self._connect()
         self.refresh()
@@ -103,19 +109,27 @@ class MeasureWidget(JobDock):
         names = ", ".join(f"'{each.name}'" for each in written)
         self.status.show_result(JobStatus.SUCCEEDED, f"Saved in '{path.parent}': {names}.")
 
+    def save_report(self, path: Path) -> None:
+        """Save a page of what was measured, as PDF or HTML by the suffix."""
+        if self.found is not None and not self.is_running:
+            job = partial(save_report, self.found, path)
+            self._start(job, f"Saving '{path.name}'", f"Drawing '{path.name}'.")
+
     def refresh(self) -> None:
         """Enable what is possible; give the reason in the tooltips of the rest."""
         mask = self.active_mask.mask
         reason = "" if mask is not None else "Select a mask in the layer list to measure it."
         self.button.setEnabled(not reason and not self.is_running)
-        self.button.setText("Measuring…" if self.is_running else "Measure")
+        self.button.setText("Measuring…" if self._target is not None else "Measure")
         self.button.setToolTip(qt_text(reason) or f"{MEASURE.description} ({MEASURE.native}).")
         self.subject.setText("" if mask is None else f"Mask: {mask.name}")
         is_vessels = mask is not None and bool(vessel_values(self.active_mask.scheme))
         self._form.setRowVisible(self.disc, is_vessels)
         self._form.setRowVisible(self.band, self.band.count() > 0)
         self.tables.setVisible(self.found is not None)
-        self.save_button.setVisible(self.found is not None)
+        for button in (self.save_button, self.report_button):
+            button.setVisible(self.found is not None)
+        self.report_button.setEnabled(not self.is_running)
         if not self.is_running and (reason or self.status.result is None):
             self.status.show_message(reason)
 
@@ -124,6 +138,7 @@ class MeasureWidget(JobDock):
     def _connect(self) -> None:
         self.button.clicked.connect(self.measure)
         self.save_button.clicked.connect(self._ask_and_save)
+        self.report_button.clicked.connect(self._ask_for_report)
         self.band.activated.connect(self._show_map)
         self.tables.segment_chosen.connect(self._show_segment)
         self.active_mask.subscribe(changed=self._on_mask)
@@ -198,13 +213,20 @@ class MeasureWidget(JobDock):
             self._viewer.layers.selection.active = chosen
 
     def _ask_and_save(self) -> None:
-        if self.found is None:
-            return
-        _, image = self._source
-        name = f"{self.found.image.name}_measurements.csv"
-        path = ask_for_file(self, "Save tables", _KINDS, name, "tables", image)
+        path = self._ask("Save tables", _KINDS, ".csv", "tables")
         if path is not None:
             self.save(path)
+
+    def _ask_for_report(self) -> None:
+        path = self._ask("Save report", _REPORTS, ".pdf", "report")
+        if path is not None:
+            self.save_report(path)
+
+    def _ask(self, title: str, kinds: str, suffix: str, purpose: str) -> Path | None:
+        if self.found is None:
+            return None
+        name = f"{self.found.image.name}_measurements{suffix}"
+        return ask_for_file(self, title, kinds, name, purpose, self._source[1])
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""

@@ -38,7 +38,11 @@ class Sheet:
 def sheets(found: Measurements) -> list[Sheet]:
     """Return the tables of a page, those that sum up what was measured."""
     if found.thickness is not None:
-        candidates = [_thickness(found, found.thickness), _etdrs(found, found.thickness)]
+        candidates = [
+            _thickness(found, found.thickness),
+            _etdrs(found, found.thickness),
+            _sectors(found),
+        ]
     else:
         kinds = (("vessels", "Vessels", "region"), ("lesions", "Lesions", "class"))
         candidates = [_turned(found, *kind) for kind in kinds]
@@ -111,6 +115,19 @@ def _etdrs(found: Measurements, thickness: Thickness) -> Sheet | None:
     # Without probabilities the column is there and empty.
     header = tuple(name for name in header if any(format_value(row.get(name)) for row in rows))
     return Sheet(f"ETDRS grid of {band.abbreviation}: {band.name}", header, _cells(rows, header))
+
+
+def _sectors(found: Measurements) -> Sheet | None:
+    """Return the sectors of a circle scan, of the first layer: the nerve fibres."""
+    table = found.find_table("sectors")
+    if table is None:
+        return None
+    rows = table.as_rows()
+    first = rows[0]["abbreviation"]
+    chosen = [row for row in rows if (row["abbreviation"], row["slice"]) == (first, 0)]
+    mean = next(column for column in table.columns if column.startswith("mean ["))
+    header = ("sector", mean, "columns measured [%]")
+    return Sheet(f"{first} by sector", header, _cells(chosen, header))
 
 
 def _turned(found: Measurements, name: str, title: str, by: str) -> Sheet | None:
