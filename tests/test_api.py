@@ -49,6 +49,7 @@ measure(image, mask=None, *, model=None, scheme=None, spacing=None, laterality=N
 predict_images(project, model, image_ids=None, *, reviewed=False, mirrored=False, progress=None, cancel=None)
 read_image(path, *, max_pixels=None)
 read_images(path, *, max_pixels=None)
+save_measurement_report(found, path, *, progress=None, cancel=None)
 segment(image, model=None, *, index=None, probabilities=False, progress=None, cancel=None)
 train(recipe, data, out, *, changes=None, options=None, validation_share=0.2, skip_bad=False, start_from=None, resume=False, progress=None, cancel=None)
 """  # noqa: E501 - a table

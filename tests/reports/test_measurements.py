@@ -36,11 +36,12 @@ def test_the_page_of_a_volume(tmp_path):
     assert "over the en-face image" in page
     assert "The mask in B-scan 4 of 9" in page
     grid = found.etdrs["ILM–BM"]
-    for name in ("central", "inner superior", "outer superior"):
+    for name in ("central", "inner superior", "total"):
         subfield = grid.find(name)
         numbers = (subfield.mean, subfield.volume_mm3, 100 * subfield.covered)
         cells = "".join(f'<td class="number">{number:.4g}</td>' for number in numbers)
         assert f"<td>{name}</td>{cells}" in page
+    assert '<td>outer nasal</td><td class="number"></td>' in page  # the scan does not reach it
     assert "<td>axial pixel size</td><td>20 µm (from file)</td>" in page
     assert "<td>laterality</td><td>OD (from file)</td>" in page
     assert "Mask against the lines of the device" in page

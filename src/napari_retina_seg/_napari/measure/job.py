@@ -14,11 +14,11 @@ from napari_retina_seg._napari.layers import KEY, position, retina_image
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.measurement.measurements import Measurements
-from napari_retina_seg.reports.measurements import MeasurementReport
+from napari_retina_seg.reports.measurements import iter_save_report
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
-from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.progress import CancelToken
 from napari_retina_seg.workflows.measuring import MODEL, MeasureOptions, iter_measure
 
 
@@ -124,10 +124,6 @@ def save_report(found: Measurements, path: Path, token: CancelToken) -> Steps:
 
 
 def _save_report(found: Measurements, path: Path, token: CancelToken) -> Steps:
-    report = MeasurementReport(path)
-    yield Progress(0, 1, "Drawing the report")
-    report.add(found)
-    token.raise_if_cancelled()
-    report.save()
+    yield from iter_save_report([found], path, token)
     message = f"Saved in '{path.parent}': '{path.name}'."
     return JobResult(status=JobStatus.SUCCEEDED, message=message)

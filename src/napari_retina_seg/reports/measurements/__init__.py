@@ -2,8 +2,8 @@
 
 from napari_retina_seg.reports.measurements.report import (
     MeasurementReport,
-    check_report_path,
+    iter_save_report,
     save_measurement_report,
 )
 
-__all__ = ["MeasurementReport", "check_report_path", "save_measurement_report"]
+__all__ = ["MeasurementReport", "iter_save_report", "save_measurement_report"]

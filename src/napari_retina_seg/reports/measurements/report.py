@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,7 @@ from napari_retina_seg.reports.measurements.pdf import PdfPage, height_of
 from napari_retina_seg.reports.measurements.pictures import Picture, pictures
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Laterality
+from napari_retina_seg.types.progress import CancelToken, Progress, ProgressCallback, finish
 
 SUFFIXES = (".html", ".pdf")
 _TITLE = "Measurements"
@@ -37,13 +38,13 @@ _WARNINGS = 10  # that a page of a PDF has room for
 _INCHES = 6.0  # width of a picture in HTML
 
 
-def check_report_path(path: Path) -> None:
-    """Raise `WriteError` if the suffix is none of a report's."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise WriteError(f"'{path}' is no report: name a file that ends in .html or .pdf.")
-
-
-def save_measurement_report(found: Measurements | Sequence[Measurements], path: Path | str) -> Path:
+def save_measurement_report(
+    found: Measurements | Sequence[Measurements],
+    path: Path | str,
+    *,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Path:
     """Write measurements as a report: a page for each eye, and what APOSTEL 2.0 asks for.
 
     A page has the image with its mask, of volumes the thickness map with the ETDRS grid, the
@@ -56,6 +57,10 @@ def save_measurement_report(found: Measurements | Sequence[Measurements], path: 
         What `measure` returned.
     path : Path or str
         Ends in ``.html`` or ``.pdf``; a file of this name is replaced.
+    progress : callable, optional
+        Called with a `Progress` before each page.
+    cancel : CancelToken, optional
+        Stops before the next page; nothing is written then.
 
     Returns
     -------
@@ -66,6 +71,8 @@ def save_measurement_report(found: Measurements | Sequence[Measurements], path: 
     ------
     WriteError
         If the suffix is another one, or it can't be written.
+    Cancelled
+        If `cancel` was used.
 
     Examples
     --------
@@ -74,9 +81,20 @@ def save_measurement_report(found: Measurements | Sequence[Measurements], path: 
     >>> rs.save_measurement_report(found, "scan.pdf").name
     'scan.pdf'
     """
-    report = MeasurementReport(Path(path))
-    for one in [found] if isinstance(found, Measurements) else found:
+    listed = [found] if isinstance(found, Measurements) else found
+    return finish(iter_save_report(listed, Path(path), cancel or CancelToken()), progress)
+
+
+def iter_save_report(
+    found: Sequence[Measurements], path: Path, token: CancelToken
+) -> Generator[Progress, None, Path]:
+    """Write a report page by page; see `save_measurement_report`."""
+    report = MeasurementReport(path)
+    for index, one in enumerate(found):
+        token.raise_if_cancelled()
+        yield Progress(index, len(found), f"Drawing the page of '{one.image.name}'")
         report.add(one)
+    token.raise_if_cancelled()
     return report.save()
 
 
@@ -95,7 +113,8 @@ class MeasurementReport:
     """
 
     def __init__(self, path: Path) -> None:
-        check_report_path(path)
+        if path.suffix.lower() not in SUFFIXES:
+            raise WriteError(f"'{path}' is no report: name a file that ends in .html or .pdf.")
         self._path = path
         self._form: _Form = _Pdf() if path.suffix.lower() == ".pdf" else _Html()
         self._facts: list[dict[str, str]] = []
