@@ -224,6 +224,7 @@ def test_a_third_of_many_patients_proves_the_candidate_whose_promotion_may_be_ki
     result = run(*command, "--author", "Ann")
     assert result.exit_code == 0, result.output
     assert "5 patients of 12 are kept for the proof" in result.stderr
+    assert "It takes about" in result.stderr.split("Runs and report are in")[0]
     runs = study / "improvements" / "tiny-fundus"
     assert [path.parent.name for path in runs.glob("*/model")] == ["fold-1"]
     told = json.loads((runs / "improvement.json").read_text())

@@ -69,19 +69,23 @@ class ProjectPicker(QWidget):
         """Choose a project."""
         self._folder, self._is_chosen = folder, True
         self._show()
+        self.changed.emit()
 
     def follow(self) -> None:
-        """Select the project that was open last."""
-        if not self._is_chosen:
-            last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
-            self._folder = Path(last)
-            self.author.setText(self._settings.choice(remembered.AUTHOR, "") or current_username())
-            self._show()
+        """Select the project that was open last; nothing is emitted if it is selected already."""
+        if self._is_chosen:
+            return
+        before = self._folder, self.author.text()
+        last, _, _ = self._settings.choice(remembered.PROJECTS, "").partition("\n")
+        self._folder = Path(last)
+        self.author.setText(self._settings.choice(remembered.AUTHOR, "") or current_username())
+        self._show()
+        if (self._folder, self.author.text()) != before:
+            self.changed.emit()
 
     def _show(self) -> None:
         self.name.setText(self._folder.name or "none yet")
         self.name.setToolTip(qt_text(str(self._folder)) if self._folder.name else "")
-        self.changed.emit()
 
     def _on_author(self) -> None:
         self._is_chosen = True

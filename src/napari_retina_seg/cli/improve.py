@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from napari_retina_seg.project.model_uses import ModelUse
     from napari_retina_seg.project.view import ProjectView
     from napari_retina_seg.types.progress import CancelToken
+    from napari_retina_seg.workflows.improvement_log import ImprovementLog
+    from napari_retina_seg.workflows.improvement_plan import Plan
     from napari_retina_seg.workflows.improving import Improvement
     from napari_retina_seg.workflows.patients import PatientRule
 
@@ -137,6 +139,8 @@ def improve_command(
         start_engine()
         images = _reference_images(reference or [], chosen.spec, bar, token)
         place = out or improvement_folder(project.folder, plan)
+        if not place.exists():  # a run that goes on is in the middle of it
+            _say_estimate(plan, bar, log, token)
         bar.say(f"Runs and report are in '{place}'.")
         log.add(RunsIn(runs_in=place.absolute(), candidate=plan.recipe.name))
         job = iter_improve(plan, place, reference=images, token=token, enough=log.is_enough)
@@ -159,6 +163,17 @@ def improve_command(
         echo(f"'{taken.name}' is now the model of this project; 'project roll-back' undoes it.")
     elif promote:
         raise typer.Exit(1)
+
+
+def _say_estimate(plan: Plan, bar: Bar, log: ImprovementLog, token: CancelToken) -> None:
+    """Say before a run begins how long it takes and how much memory."""
+    from napari_retina_seg.workflows.improvement_estimate import iter_estimate
+    from napari_retina_seg.workflows.improvement_log import Note
+
+    found = bar.walk(log.iter_logged(iter_estimate(plan, token)), "Trying a few steps")
+    bar.finish()
+    bar.say(found.sentence)
+    log.add(Note(note=found.sentence))
 
 
 def _estimate(

@@ -118,6 +118,9 @@ def test_masks_leave_the_project_that_was_open_and_enter_another(
         assert [project.truth(number).author for number in (1, 2)] == ["Ann", "Ann"]
     press(qtbot, exchange)
     assert "0 masks imported, 2 already in the project" in exchange.status.text()
+    exchange.reload()  # as when the dock is looked at again
+    qtbot.waitUntil(is_idle, timeout=60_000)
+    assert "0 masks imported, 2 already in the project" in exchange.status.text()
 
 
 def test_names_are_shown_before_they_leave_and_harmless_ones_are_kept(exchange, qtbot, folder):

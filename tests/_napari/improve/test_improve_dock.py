@@ -141,7 +141,9 @@ def test_from_corrections_to_a_promoted_model_through_a_killed_program(
     see_an_image_side_by_side(dock, qtbot)
 
     push(qtbot, dock.result.promote_button)
-    qtbot.waitUntil(lambda: "It was taken into use" in dock.status.text(), timeout=LONG)
+    assert "Nothing is trained" in dock.status.text()
+    taken = "It was taken into use. Segment and Review have chosen 'tiny-fundus-tuned'."
+    qtbot.waitUntil(lambda: taken in dock.status.text(), timeout=LONG)
     with Project(study, author="Ann") as project:
         assert promoted_model(project).name == "tiny-fundus-tuned"
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)

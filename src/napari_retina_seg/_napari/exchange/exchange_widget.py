@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QApplication, QTabWidget, QWidget
 
@@ -97,7 +97,7 @@ class ExchangeWidget(JobDock):
         self.button.setToolTip(qt_text(reason) or "Start; it can be cancelled.")
         self.tabs.setEnabled(not self.is_running)
         self.project.setEnabled(not self.is_running)
-        if not self.is_running and (reason or self.status.result is None):
+        if not self.is_running and self.status.result is None:
             self.status.show_message(reason)
 
     # Layout and signals
@@ -145,8 +145,11 @@ class ExchangeWidget(JobDock):
             self._io_queue.submit(partial(list_subjects, where), offer, lambda _: offer(Subjects()))
 
     def _offer(self, folder: Path, subjects: Subjects) -> None:
-        if folder == self._listed_folder:  # still chosen
+        if folder != self._listed_folder:  # another one was chosen meanwhile
+            return
+        with QSignalBlocker(self.exporting):  # what was found is no choice: the result stays
             self.exporting.offer(subjects)
+        self.refresh()
 
     def _show_names(self, where: ProjectRef, changes: tuple[NameChange, ...]) -> None:
         self.exporting.names_button.setEnabled(True)

@@ -37,6 +37,7 @@ _IMPROVE, _GO_ON = "Improve the model", "Go on"
 _BACK = "Take the last change of the project's model back."
 _NO_WAY_BACK = "No other model was taken into use in this project yet."
 _PROMOTE = "--promote"
+_ONCE_MORE = "Nothing is trained: the new model is tested once more, and then taken into use."
 
 
 class ImproveWidget(Dock):
@@ -69,7 +70,7 @@ class ImproveWidget(Dock):
         if status.folder is not None and status.started is not None:
             name = f'name="{status.candidate}"'
             out = ("--out", str(status.folder), "--set", name)
-            self._start((*status.started.options, *out, _PROMOTE))
+            self._start((*status.started.options, *out, _PROMOTE), _ONCE_MORE)
 
     def estimate(self) -> None:
         """Try a few steps in another process, and say how long it takes and how much memory."""
@@ -144,6 +145,7 @@ class ImproveWidget(Dock):
         """Follow the project that was open last, and what was corrected in it since."""
         if not self.runs.is_running:
             self.project.follow()
+            self._look()
 
     def cleanup(self) -> None:
         """Stop following; the run goes on."""
@@ -168,16 +170,16 @@ class ImproveWidget(Dock):
         is_same = self.preparation.options in ((), self._former_options)
         return was_stopped and not self.runs.is_running and is_same
 
-    def _start(self, options: tuple[str, ...]) -> None:
+    def _start(self, options: tuple[str, ...], note: str = "") -> None:
         where = self.project.where
         if where is None or self.runs.is_running:
             return
         self.preparation.ahead.forget()
         self.preparation.ahead.forget_estimate()
-        self.running.begin()
+        self.running.begin(note)
         self._shown_end = None
         self._layers.clear()
-        self.status.show_message("Starting…")
+        self.status.show_message(f"Starting… {note}".strip())
         try:
             self.runs.start(where.author, options)
         except RetinaSegError as error:
@@ -234,26 +236,25 @@ class ImproveWidget(Dock):
             self._fail(end.failure)
             return
         verdict = "It was taken into use." if end.promoted else end.verdict
-        self.status.show_result(
-            JobStatus.SUCCEEDED, f"{end.summary} {verdict}", doubtful=not end.proven
-        )
+        said = f"{end.summary} {verdict}"
+        self.status.show_result(JobStatus.SUCCEEDED, said, doubtful=not end.proven)
         if end.promoted and self._was_running and where is not None:
-            self._io_queue.submit(partial(model_in_use, where), self._on_model, self._fail)
+            show = partial(self._on_model, said)
+            self._io_queue.submit(partial(model_in_use, where), show, self._fail)
 
-    def _on_model(self, model: ModelFolder) -> None:
+    def _on_model(self, said: str, model: ModelFolder) -> None:
         """Choose the model in use in the other docks."""
         self._settings.remember_model(model.spec.modality, model.name)
         self.notify_other_docks()
+        chosen = f"Segment and Review have chosen '{model.name}'."
+        self.status.show_result(JobStatus.SUCCEEDED, f"{said} {chosen}")
 
     def _on_case(self, case: ProofCase) -> None:
         self._layers.show(case)
         self._refresh()
 
     def _on_rolled_back(self, model: ModelFolder) -> None:
-        self.status.show_result(
-            JobStatus.SUCCEEDED, f"'{model.name}' is the project's model again."
-        )
-        self._on_model(model)
+        self._on_model(f"'{model.name}' is the project's model again.", model)
         self._look()
 
     def _fail(self, reason: str) -> None:

@@ -15,7 +15,7 @@ from napari_retina_seg.metrics.measures import MEASURES
 from napari_retina_seg.metrics.proof import Verdict
 from napari_retina_seg.reports.evaluation import format_score
 
-_HEADER = ("", "in use", "new", "difference")
+_HEADER = ("Dice", "in use", "new", "difference")
 _COLORS = {Verdict.BETTER: GREEN, Verdict.WORSE: AMBER}
 _ROWS = 9  # that are visible at once
 
@@ -91,7 +91,7 @@ class ProofView(QTableWidget):
             ends = (format_score(each, row.measure, signed=True) for each in both)
             interval = f"95 % interval {' to '.join(ends)}"
         cells = (
-            "mean" if row.name == "all" else row.name,
+            _title(row),
             format_score(row.in_use, row.measure),
             format_score(row.candidate, row.measure),
             format_score(
@@ -106,3 +106,9 @@ class ProofView(QTableWidget):
                 item.setBackground(QColor(color))
                 item.setForeground(QColor("white"))
             self.setItem(number, column, item)
+
+
+def _title(row: Row) -> str:
+    """Return the name of a row, with the unit of one that is no Dice."""
+    name = "mean" if row.name == "all" else row.name
+    return f"{name}, px" if row.measure.endswith("_px") else name

@@ -31,7 +31,7 @@ class RunPanel(QWidget):
     def __init__(self, runs: ImprovementRuns) -> None:
         super().__init__()
         self._runs = runs
-        self._asked = ""
+        self._asked = self._note = ""
         self.progress = BusyBar()
         self.pause_button = QPushButton("Pause")
         self.pause_button.setToolTip("Stop after the current step; Go on continues there.")
@@ -55,9 +55,9 @@ class RunPanel(QWidget):
             "The training ends after this epoch; then both models are compared…",
         )
 
-    def begin(self) -> None:
-        """Forget what an earlier run was asked for."""
-        self._asked = ""
+    def begin(self, note: str = "") -> None:
+        """Forget what an earlier run was asked for, and say with each step what this one is for."""
+        self._asked, self._note = "", note
 
     def show_step(self, step: Step) -> str:
         """Show how far the run is; return it in words."""
@@ -65,7 +65,7 @@ class RunPanel(QWidget):
             self.progress.show_steps(step.done, step.total)
         else:
             self.progress.show_busy()
-        return " ".join(filter(None, (f"{step.message}.", self._asked)))
+        return " ".join(filter(None, (f"{step.message}.", self._asked or self._note)))
 
     def refresh(self) -> None:
         """Show the buttons while something runs."""
