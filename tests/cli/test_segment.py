@@ -1,9 +1,13 @@
 import csv
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import weakref
+import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +18,10 @@ from PIL import Image
 from helpers import assert_same_mask, write_png
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.inference.predict import segment
+from napari_retina_seg.inference.slices import iter_segment_slices
 from napari_retina_seg.io import read_image
+from napari_retina_seg.io.ome_zarr import writing_mask
+from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 
 
 def files_in(folder):
@@ -219,3 +226,66 @@ def test_what_is_not_plausible_is_shown_with_its_reason(run, tmp_path):
 def test_a_model_without_limits_is_named(run, scan, oct_model, tmp_path):
     result = run("segment", scan, "-o", tmp_path / "out", "--model", oct_model.path)
     assert "were measured for tiny-oct, so only" in " ".join(result.stdout.split())
+
+
+@pytest.fixture
+def volume_file(tmp_path):
+    path = tmp_path / "volume.npy"
+    volume = phantom_volume(0, 3, 96, 64).image.pixels.copy()
+    volume[2] = 0  # nothing to see
+    np.save(path, volume)
+    return path
+
+
+def chunk(folder, array, index):
+    description = json.loads((folder / array / ".zarray").read_text())
+    content = zlib.decompress((folder / array / str(index) / "0" / "0").read_bytes())
+    return np.frombuffer(content, description["dtype"]).reshape(description["chunks"][1:])
+
+
+def test_the_mask_of_a_volume_goes_into_an_ome_zarr(run, volume_file, oct_model, tmp_path):
+    out = tmp_path / "mask.ome.zarr"
+    command = ("segment", volume_file, "-o", out, "--model", oct_model.path)
+    result = run(*command, "--pixel-size", "3.9,11.6")
+    assert result.exit_code == 0, result.output
+    expected = segment(read_image(volume_file), oct_model)
+    for index in range(3):
+        assert_same_mask(chunk(out, "0", index), expected.raster()[index])
+        heights = chunk(out, "boundaries", index)
+        np.testing.assert_allclose(heights, expected.boundaries[index], atol=1e-3)
+    stated = json.loads((out / ".zattrs").read_text())
+    (level,) = stated["multiscales"][0]["datasets"]
+    assert level["coordinateTransformations"][0]["scale"] == [1, 3.9, 11.6]
+    names = [one["name"] for one in stated["image-label"]["properties"]]
+    assert names == list(expected.scheme.names)
+    assert stated["napari_retina_seg"]["model"] == oct_model.name
+    assert "1 slice with nothing to see" in result.stderr
+    again = run(*command)
+    assert again.exit_code == 1
+    assert "not empty" in again.stderr
+    assert run(*command, "--overwrite").exit_code == 2
+
+
+def test_no_more_than_a_slice_is_in_memory(volume_file, oct_model):
+    image = read_image(volume_file)
+    alive = []
+
+    def take(index, mask):
+        assert all(one() is None for one in alive)
+        alive.append(weakref.ref(mask) if mask is not None else lambda: None)
+
+    finish(iter_segment_slices(replace(image, pixels=image.pixels[:2]), oct_model, take))
+    assert len(alive) == 2
+
+
+def test_a_cancelled_volume_leaves_nothing(volume_file, oct_model, tmp_path):
+    out, token, image = tmp_path / "mask.zarr", CancelToken(), read_image(volume_file)
+    written = writing_mask(out, image.pixels.shape, oct_model.spec.scheme, image.spacing, {})
+
+    def stop_after_one(step):
+        if step.done == 1:
+            token.cancel()
+
+    with pytest.raises(Cancelled), written as mask:
+        finish(iter_segment_slices(image, oct_model, mask.write, token=token), stop_after_one)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["volume.npy"]

@@ -17,13 +17,14 @@ from napari_retina_seg.cli.batch import (
     Out,
     Overwrite,
     PixelSizeOption,
+    Work,
     choose_model,
     find_spacing,
     model_for,
     open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, as_cell, echo, start_engine
+from napari_retina_seg.cli.console import Bar, UsageError, as_cell, echo, start_engine
 from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, outputs_of
 from napari_retina_seg.types.progress import CancelToken
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from napari_retina_seg.types.image import Spacing
     from napari_retina_seg.types.segmentation import Provenance
 
+ZARR = ".zarr"
+
 
 @dataclass(frozen=True)
 class SegmentOptions:
@@ -41,7 +44,7 @@ class SegmentOptions:
     Attributes
     ----------
     folder : Path
-        Output folder.
+        Output folder, or the OME-Zarr.
     model : ModelFolder or None
         The model; None for the first that fits the image.
     kind : ImageKind or None
@@ -83,7 +86,11 @@ def segment_command(
     pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Segment images: class masks, overlays and, for layers, boundaries."""
+    """Segment images: class masks, overlays and, for layers, boundaries.
+
+    With '-o NAME.ome.zarr' the mask of one volume goes slice by slice into an OME-Zarr, so that it
+    need not fit into memory.
+    """
     from napari_retina_seg.inference.backend import check_backend
 
     check_backend()
@@ -91,9 +98,13 @@ def segment_command(
     spacing = find_spacing(pixel_size)
     chosen = choose_model(model) if model else None
     images = inputs.group()
-    check_outputs(images, out, overwrite=overwrite)
     request = SegmentOptions(out, chosen, modality, probabilities, spacing)
-    work = partial(_segment_file, request)
+    work: Work[SegmentedFile] = partial(_segment_file, request)
+    if out.suffix == ZARR:
+        _check_zarr(images, request, overwrite=overwrite)
+        work = partial(_segment_to_zarr, request)
+    else:
+        check_outputs(images, out, overwrite=overwrite)
     if not work_through(ctx, inputs, images, work, partial(_summarise, out, spacing)):
         raise typer.Exit(1)
 
@@ -127,6 +138,40 @@ def _segment_file(
         written[0],
         segmentation.doubts,
         bool(segmentation.unchecked),
+    )
+
+
+def _check_zarr(
+    images: tuple[ImageFiles, ...], request: SegmentOptions, *, overwrite: bool
+) -> None:
+    """Raise `UsageError` if the images are not what goes into an OME-Zarr."""
+    if len(images) > 1 or request.probabilities or overwrite:
+        raise UsageError(
+            f"'{request.folder}' takes the mask of one image, without --probabilities and"
+            " --overwrite: name one image and a new folder."
+        )
+
+
+def _segment_to_zarr(
+    request: SegmentOptions, source: ImageFiles, bar: Bar, token: CancelToken
+) -> SegmentedFile:
+    from napari_retina_seg.inference.slices import iter_segment_slices
+    from napari_retina_seg.io.ome_zarr import writing_mask
+
+    bar.begin(f"Reading {source.path.name}")
+    image = open_image(source, request.kind, bar, request.spacing)
+    model = request.model or model_for(image)
+    bar.begin("Starting TensorFlow")
+    start_engine()
+    shape = (image.n_slices, *image.grid)
+    stated = {"model": model.name, "weights_sha256": model.spec.weights_sha256}
+    with writing_mask(request.folder, shape, model.spec.scheme, image.spacing, stated) as mask:
+        job = iter_segment_slices(image, model, mask.write, token=token)
+        found = bar.walk(job, source.path.name)
+    if found.message:
+        bar.say(f"'{source.path}': {found.message}")
+    return SegmentedFile(
+        source.path, shape, found.provenance, request.folder, found.checks, found.unchecked
     )
 
 
