@@ -15,7 +15,9 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
+from e2e_files import Exam, e2e_bytes
 from vendor_files import (
+    bioptigen_bytes,
     intensities,
     topcon_bytes,
     topcon_line,
@@ -103,6 +105,8 @@ def valid_files(tmp_path_factory) -> Path:
         files[f"{compression}.tif"] = _encode_tiff(pixels, compression)
     files["array.npy"] = _saved(np.save, deep)
     files["arrays.npz"] = _saved(np.savez_compressed, deep)
+    files["scan.e2e"] = e2e_bytes([Exam(deep, grey, lines={0: np.full((3, 23), 7.5)})])
+    files["scan.oct"] = bioptigen_bytes(deep)
     files["scan.vol"] = vol_bytes(intensities(), lines=np.full((3, 2, 20), 7.5, np.float32))
     files["scan.fda"] = topcon_bytes(
         [

@@ -33,6 +33,8 @@ STARTS = (
     b"\0" * 128 + b"DICM",
     b"HSF-OCT-103\0",
     b"FOCTFDA" + bytes(8),
+    b"CMDb" + bytes(32) + b"MDbMDir\0" + bytes(32),
+    b"*\0\0\0g\0\x0b\0\0\0FRAMEHEADER",
     b"<HEDX>",
 )
 

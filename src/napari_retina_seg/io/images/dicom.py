@@ -20,11 +20,12 @@ from napari_retina_seg.io.images.dicom_attributes import (
     read_spacing,
     value_of,
 )
+from napari_retina_seg.io.images.dicom_en_face import with_acquisition
 from napari_retina_seg.io.images.dicom_file import read_attributes
 from napari_retina_seg.io.images.dicom_pixels import decode_pixels, known_name
 from napari_retina_seg.io.images.dicom_slices import arrange_file
 from napari_retina_seg.types.errors import ReadError
-from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.image import Modality, RetinaImage
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _NAMED = 8  # segments in a sentence
@@ -104,7 +105,10 @@ def _read(path: Path, dataset: Dataset) -> RetinaImage:
         laterality=read_laterality(dataset),
         metadata=read_device(dataset),
     )
-    return replace(image, valid=valid, placement=slices.placement, warnings=slices.warnings)
+    image = replace(image, valid=valid, placement=slices.placement, warnings=slices.warnings)
+    if image.modality is not Modality.OCT:
+        return image
+    return with_acquisition(path, dataset, image, slices.order, read_dicom)
 
 
 def _reorder(frames: npt.NDArray[Any], order: tuple[int, ...]) -> npt.NDArray[Any]:

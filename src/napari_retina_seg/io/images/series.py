@@ -141,6 +141,7 @@ def read_slices(paths: Sequence[Path]) -> RetinaImage:
         spacing=replace(first.spacing, slice=distance),
         valid=valid,
         placement=slices.placement,
+        acquisition=None,  # that of the first slice is not the volume's
         warnings=tuple(dict.fromkeys([*warnings, *slices.warnings])),
     )
 
