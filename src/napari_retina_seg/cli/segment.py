@@ -171,7 +171,7 @@ def _segment_to_zarr(
     if found.message:
         bar.say(f"'{source.path}': {found.message}")
     return SegmentedFile(
-        source.path, shape, found.provenance, request.folder, found.checks, found.unchecked
+        source.path, shape, found.provenance, request.folder, found.doubts, found.unchecked
     )
 
 

@@ -28,6 +28,8 @@ class SegmentedSlices:
         Of all of them; the seconds are their sum.
     checks : tuple of Check
         Checks that fired in more than a twentieth of them.
+    guessed : tuple of int
+        Slices in which the layers of some columns are a guess.
     unchecked : bool
         Whether no limits were measured for the model.
     skipped : tuple of int
@@ -37,15 +39,26 @@ class SegmentedSlices:
     count: int
     provenance: Provenance
     checks: tuple[Check, ...]
+    guessed: tuple[int, ...]
     unchecked: bool
     skipped: tuple[int, ...] = ()
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Names of the checks that fired, and "guess" if layers of some columns are one."""
+        return (*(check.name for check in self.checks), *(("guess",) if self.guessed else ()))
+
+    @property
     def message(self) -> str:
-        """The warning that it is unlike the training data, and how many slices were left out."""
+        """The warning that it is unlike the training data, and what was left out or guessed."""
         left_out = f"{count(len(self.skipped), 'slice')} with nothing to see left out."
-        return " ".join(filter(None, (warn(self.checks, self.count),
-                                      left_out if self.skipped else "")))  # fmt: skip
+        guess = f"In {count(len(self.guessed), 'slice')} the layers are a guess in some columns."
+        sentences = (
+            warn(self.checks, self.count),
+            left_out if self.skipped else "",
+            guess if self.guessed else "",
+        )
+        return " ".join(filter(None, sentences))
 
 
 def iter_segment_slices(
@@ -89,6 +102,7 @@ def iter_segment_slices(
     """
     fired: dict[int, dict[str, str]] = {}
     skipped: list[int] = []
+    guessed: list[int] = []
     seconds, known = 0.0, None
     for index in range(image.n_slices):
         yield Progress(index, image.n_slices, f"{index + 1} of {image.n_slices} slices")
@@ -101,6 +115,7 @@ def iter_segment_slices(
         known = mask.provenance, bool(mask.unchecked)
         seconds += mask.provenance.seconds
         fired[index] = {check.name: check.reason for check in mask.checks}
+        guessed += [index] if "guess" in mask.doubts else []
         del mask  # before the next one takes its memory
     assert known is not None  # noqa: S101 - an error was raised if nothing was segmented
     yield Progress(image.n_slices, image.n_slices, "Done")
@@ -109,6 +124,7 @@ def iter_segment_slices(
         image.n_slices,
         replace(provenance, seconds=seconds),
         join_checks(tuple(fired.values()), tuple(fired)),
+        tuple(guessed),
         unchecked,
         tuple(skipped),
     )

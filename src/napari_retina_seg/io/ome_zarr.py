@@ -145,4 +145,4 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _write_chunk(path: Path, values: npt.NDArray[Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(zlib.compress(np.ascontiguousarray(values), _LEVEL))
+    path.write_bytes(zlib.compress(np.ascontiguousarray(values).tobytes(), _LEVEL))
