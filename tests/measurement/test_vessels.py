@@ -16,14 +16,20 @@ from napari_retina_seg.measurement.arteries import (
 from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.fractal import box_dimension
 from napari_retina_seg.measurement.regions import Disc, disc_zones, etdrs_regions
+from napari_retina_seg.measurement.skeleton import paint_segments
 from napari_retina_seg.measurement.units import Grid, MeasureError, photograph_grid
 from napari_retina_seg.measurement.vessels import (
     measure_density,
     measure_vessels,
-    paint_segments,
 )
 from napari_retina_seg.types.image import Laterality, Spacing
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelClass, LabelScheme, vessel_values
+from napari_retina_seg.types.labels import (
+    ARTERIES_VEINS,
+    FUNDUS_VESSELS,
+    LabelClass,
+    LabelScheme,
+    vessel_values,
+)
 
 Strokes = list[np.ndarray]
 
@@ -162,7 +168,7 @@ def test_density_counts_inside_the_field_alone():
 def test_every_vessel_pixel_gets_the_number_of_its_segment():
     mask = draw([line(0), line(90)], 6)
     found = measure_vessels(mask)
-    painted = paint_segments(found)
+    painted = paint_segments([one.path for one in found.segments], found.mask)
     np.testing.assert_array_equal(painted > 0, mask)
     assert set(np.unique(painted)) == {0, *(segment.number for segment in found.segments)}
 
@@ -253,6 +259,11 @@ def test_a_mask_of_vessels_only_has_no_equivalents():
         labels[draw([ray(30 * k + 3)[:] + 0.01], 4 + 2 * (k % 2))] = 1 + k % 2
     labels[np.hypot(*(np.mgrid[:220, :220] - 110)) < 30] = 0  # they meet in the disc, unseen
     both = measure_vessels(labels, {1: "Artery", 2: "Vein"})
+    undecided = labels.copy()
+    undecided[draw([ray(3)], 4)] = 3  # neither; there are five arteries left
+    kinds = vessel_values(ARTERIES_VEINS)
+    with pytest.raises(MeasureError, match="there are 5"):
+        measure_equivalents(measure_vessels(undecided, kinds), disc)
     found = measure_equivalents(both, disc)
     assert found.crae == pytest.approx(artery_equivalent([4] * 6), rel=0.08)
     assert found.crve == pytest.approx(vein_equivalent([6] * 6), rel=0.08)

@@ -28,6 +28,7 @@ from napari_retina_seg._napari.shortcuts import (
     MEASURE,
     REVIEW_KEYS,
     SEGMENT,
+    VESSEL_KEYS,
 )
 from napari_retina_seg._napari.widgets import scrolling, text
 
@@ -131,6 +132,8 @@ def _left() -> Iterator[Group]:
         ],
     )
     yield "Boundary lines", [(each.native, each.description) for each in LINE_KEYS]
+    vessels = [(each.native, each.description) for each in VESSEL_KEYS]
+    yield "Arteries and veins, while the tool is in use", vessels
 
 
 def _right() -> Iterator[Group]:

@@ -81,4 +81,10 @@ LINE_KEYS = (
     *(LINES_ONLY, NEXT_PLACE),
 )
 
+# These work while vessels are clicked to be arteries or veins, before all others.
+ARTERY = Shortcut("A", "Make the vessels that are clicked arteries", CORRECT_WIDGET)
+VEIN = Shortcut("V", "Make them veins", CORRECT_WIDGET)
+UNDECIDED = Shortcut("U", "Leave them undecided", CORRECT_WIDGET)
+VESSEL_KEYS = (ARTERY, VEIN, UNDECIDED)
+
 SHORTCUTS = (*VIEWER_KEYS, *REVIEW_KEYS, BLINK, *CLASS_KEYS, *LINE_KEYS)

@@ -108,6 +108,7 @@ def measure_equivalents(vessels: Vessels, disc: Disc) -> Equivalents:
         rows, columns = np.rint(segment.path).astype(int).T
         inside = segment.widths[zone[rows, columns]]
         inside = inside[np.isfinite(inside)]
-        if len(inside) >= _SHORTEST:
-            (arteries if is_artery(segment.kind) else veins).append(float(np.median(inside)))
+        kind = arteries if is_artery(segment.kind) else veins if is_vein(segment.kind) else None
+        if kind is not None and len(inside) >= _SHORTEST:  # an undecided vessel is neither
+            kind.append(float(np.median(inside)))
     return Equivalents(artery_equivalent(arteries), vein_equivalent(veins))

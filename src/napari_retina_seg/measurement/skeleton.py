@@ -7,6 +7,7 @@ than that are one, which makes the crossing of two vessels one node with four se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,33 @@ def wall_distance(mask: Mask) -> npt.NDArray[Any]:
     framed = np.pad(np.asarray(mask, np.uint8), 1)
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(distance[1:-1, 1:-1])
+
+
+def paint_segments(paths: Iterable[Points], mask: Mask) -> npt.NDArray[np.int32]:
+    """Return which segment each pixel of a vessel mask belongs to: the nearest.
+
+    Parameters
+    ----------
+    paths : iterable of array
+        Centre lines of the segments, ``(points, 2)`` row and column in px.
+    mask : array
+        ``(rows, columns)`` bool.
+
+    Returns
+    -------
+    array
+        int32 ``(rows, columns)``: 1, 2, … in the order of the paths, 0 outside the mask.
+    """
+    lines = np.zeros(mask.shape, np.int32)
+    for number, path in enumerate(paths, start=1):
+        rows, columns = np.rint(path).astype(int).T
+        lines[rows, columns] = number
+    _, nearest = cv2.distanceTransformWithLabels(
+        (lines == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    table = np.zeros(int(nearest.max()) + 1, np.int32)
+    table[nearest[lines > 0]] = lines[lines > 0]
+    return np.where(mask, table[nearest], 0).astype(np.int32)
 
 
 def path_length(path: Points, scale: tuple[float, float] = (1.0, 1.0)) -> float:

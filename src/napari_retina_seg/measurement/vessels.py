@@ -231,20 +231,6 @@ def measure_density(
     return Density(region, float((mask & inside).sum()) / size, in_mm / area, area)
 
 
-def paint_segments(vessels: Vessels) -> npt.NDArray[np.int32]:
-    """Return ``(rows, columns)`` numbers: every vessel pixel has that of the nearest segment."""
-    lines = np.zeros(vessels.mask.shape, np.int32)
-    for segment in vessels.segments:
-        rows, columns = np.rint(segment.path).astype(int).T
-        lines[rows, columns] = segment.number
-    _, nearest = cv2.distanceTransformWithLabels(
-        (lines == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    table = np.zeros(int(nearest.max()) + 1, np.int32)
-    table[nearest[lines > 0]] = lines[lines > 0]
-    return np.where(vessels.mask, table[nearest], 0).astype(np.int32)
-
-
 def _measure(
     number: int,
     line: Line,

@@ -197,9 +197,23 @@ OCT_LESIONS = LabelScheme(
     ),
 )
 
+# The values of HRF's artery/vein labels (Hemelings et al. 2019).
+ARTERIES_VEINS = LabelScheme(
+    name="fundus-arteries-veins",
+    classes=(
+        LabelClass(0, "Background", "BG", "#000000"),
+        LabelClass(1, "Artery", "Artery", "#ff3b30"),
+        LabelClass(2, "Vein", "Vein", "#2f7dff"),
+        LabelClass(3, "Crossing or undecided vessel", "Undecided", "#f0e442"),
+    ),
+)
+
 SCHEMES = {
     scheme.name: scheme
-    for scheme in (OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, OCT_LESIONS, FUNDUS_VESSELS)
+    for scheme in (
+        *(OCT_LAYERS, DUKE_LAYERS, OCTID_LAYERS, OCT_LESIONS),
+        *(FUNDUS_VESSELS, ARTERIES_VEINS),
+    )
 }
 
 # What is also counted together, in the field's terms.
@@ -219,7 +233,7 @@ def class_totals(scheme: LabelScheme) -> dict[str, tuple[int, ...]]:
 
 _ARTERIES = frozenset({"artery", "arteries", "arteriole", "arterioles"})
 _VEINS = frozenset({"vein", "veins", "venule", "venules"})
-_VESSELS = _ARTERIES | _VEINS | {"vessel", "vessels"}
+_VESSELS = _ARTERIES | _VEINS | {"vessel", "vessels", "crossing or undecided vessel"}
 
 
 def vessel_values(scheme: LabelScheme) -> dict[int, str]:

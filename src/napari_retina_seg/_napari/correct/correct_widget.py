@@ -179,10 +179,12 @@ class CorrectWidget(Dock):
 
     def _make_tools_exclusive(self) -> None:
         """Make the tools that use the mouse exclusive."""
-        bridge, lasso, outline = self.vessels.bridge, self.regions.lasso, self.questionable.lasso
+        bridge, kinds = self.vessels.bridge, self.vessels.kinds
+        lasso, outline = self.regions.lasso, self.questionable.lasso
         self._exclusive: dict[Any, Callable[[], object]] = {
             self.lines: self.lines.deactivate,
             bridge: bridge.deactivate,
+            kinds: kinds.deactivate,
             lasso: lasso.stop,
             outline: outline.stop,
             self.tools: lambda: None,
@@ -192,7 +194,7 @@ class CorrectWidget(Dock):
             for other, deactivate in self._exclusive.items():
                 if other is not tool:
                     tool.taken.connect(deactivate)
-        for tool in (self.lines, bridge):  # these follow the mouse on the mask itself
+        for tool in (self.lines, bridge, kinds):  # these follow the mouse on the mask itself
             tool.taken.connect(self._select_mask)
 
     # Signal handlers
@@ -205,7 +207,7 @@ class CorrectWidget(Dock):
         active = self._viewer.layers.selection.active
         if active is not None and active != self.active_mask.mask:
             self.lines.deactivate()
-            self.vessels.bridge.deactivate()
+            self.vessels.deactivate()
 
     def _on_mask(self) -> None:
         """Show another mask, or the reason why there is none."""
@@ -245,7 +247,8 @@ class CorrectWidget(Dock):
         self._selected.start()
 
     def _on_escape(self) -> None:
-        """Put napari's tools down; those of the plugin follow Esc in steps of their own."""
+        """Put down tools for the mask; lines and lasso follow Esc in steps of their own."""
+        self.vessels.deactivate()
         if not self.lines.is_on and not self.regions.lasso.is_on:
             put_down_brush(self._viewer)
 

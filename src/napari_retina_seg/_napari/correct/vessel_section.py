@@ -14,6 +14,7 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.clicks import CanvasClicks
+from napari_retina_seg._napari.correct.artery_vein import ArteryVeinTool
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.probability import Plane, Probability
 from napari_retina_seg._napari.correct.result_text import describe_change
@@ -151,6 +152,7 @@ class VesselSection(QWidget):
         self.work = JobRow("the probability")
         self.probability = Probability(viewer, active, self.work)
         self.bridge = BridgeTool(viewer, active, self.probability)
+        self.kinds = ArteryVeinTool(viewer, active)
         self.level = _slider()
         self.low = _slider()
         self.hysteresis = QCheckBox("Hysteresis, down to")
@@ -163,6 +165,7 @@ class VesselSection(QWidget):
         """Update controls and note for the current mask and plane."""
         self._reset_sliders()
         self.bridge.refresh()
+        self.kinds.refresh()
         reason = self._disabled_reason()
         for widget in (self.level, self.low, self.hysteresis, self.show_button):
             widget.setEnabled(not reason)
@@ -185,10 +188,16 @@ class VesselSection(QWidget):
         plan = self._plan(plane, value)
         self._preview.show_plan(self._describe_threshold(), plan, only=self._active_mask.where)
 
+    def deactivate(self) -> None:
+        """Put down the tools that use the mouse."""
+        self.bridge.deactivate()
+        self.kinds.deactivate()
+
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
         self.probability.cleanup()
         self.bridge.cleanup()
+        self.kinds.cleanup()
 
     def _lay_out(self) -> None:
         self.level.setToolTip("Least probability of a vessel.")
@@ -202,7 +211,9 @@ class VesselSection(QWidget):
         add_row(form, "Threshold", self.level)
         form.addRow(self.hysteresis)
         add_row(form, "Down to", self.low)
-        self.setLayout(stack(self._note, form, self.work, self.show_button, self.bridge))
+        self.setLayout(
+            stack(self._note, form, self.work, self.show_button, self.bridge, self.kinds)
+        )
 
     def _connect(self) -> None:
         for slider in (self.level, self.low):
@@ -211,6 +222,7 @@ class VesselSection(QWidget):
         self.show_button.clicked.connect(self.preview)
         self.probability.done.connect(self._on_probability)
         self.bridge.reported.connect(self.reported)
+        self.kinds.reported.connect(self.reported)
 
     def _disabled_reason(self) -> str:
         """Return why no threshold can be set; empty if one can."""

@@ -17,8 +17,8 @@ from napari_retina_seg._napari.layers import AXES, KEY, is_made_from, unwrap_pro
 from napari_retina_seg.measurement.etdrs import RADII_UM
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.registration import en_face_affine
+from napari_retina_seg.measurement.skeleton import paint_segments
 from napari_retina_seg.measurement.units import UM
-from napari_retina_seg.measurement.vessels import paint_segments
 
 _LINE_UM = 30.0
 _OPACITY = 0.75  # of what lies on the en-face image, which stays visible
@@ -104,7 +104,9 @@ def etdrs_grid(
 
 def segment_layer(found: Measurements, name: str, image: Image | None, mask: Layer) -> Labels:
     """Return the vessels, each segment with its number of the table, on the mask's grid."""
-    painted: npt.NDArray[Any] = np.stack([paint_segments(each) for each in found.vessels])
+    painted: npt.NDArray[Any] = np.stack(
+        [paint_segments((one.path for one in each.segments), each.mask) for each in found.vessels]
+    )
     layer = Labels(
         painted.reshape(np.shape(mask.data)),
         name=f"{name} · segments",
