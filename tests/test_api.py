@@ -37,11 +37,13 @@ Project.read_image(image_id)
 Project.reopen(image_id, version=None, *, comment='')
 Project.status()
 Project.truth(image_id)
+asymmetry(eye, fellow)
 check_dataset(data, scheme=None, *, options=None, progress=None, cancel=None)
 evaluate(model, data, *, split='test', split_file=None, reference=None, options=None, skip_bad=False, progress=None, cancel=None)
 explain(image, model=None, classes=(), *, target=None, layer='', method=None, index=None, progress=None, cancel=None)
 export_masks(project, folder, format, *, selection=None, identities='hide', patients=None, with_images=False, progress=None, cancel=None)
 find_agreement(project, *, progress=None, cancel=None)
+follow_up(visit, baseline)
 import_masks(project, path, *, author=None, second_grading=False, remap=None, progress=None, cancel=None)
 list_models(modality=None)
 load_model(model)
@@ -131,7 +133,7 @@ def flatten(hint: object) -> list[type]:
 
 
 def test_long_functions_report_progress_and_can_be_cancelled():
-    short = {"list_models", "load_model", "read_image", "read_images"}
+    short = {"asymmetry", "follow_up", "list_models", "load_model", "read_image", "read_images"}
     for name in rs.__all__:
         function = getattr(rs, name)
         if inspect.isfunction(function) and name not in short:

@@ -70,6 +70,7 @@ from .types.labels import LabelClass, LabelScheme, Surface
 from .types.progress import Cancelled, CancelToken, Progress
 from .types.segmentation import Check, Provenance, Segmentation
 from .workflows.agreement import find_agreement
+from .workflows.comparing import ScanComparison, asymmetry, follow_up
 from .workflows.export_job import SplitSide
 from .workflows.export_options import Format, Identities
 from .workflows.exporting import Exported, export_masks
@@ -157,6 +158,7 @@ __all__ = [
     "RetinaImage",
     "RetinaSegError",
     "ReviewFigures",
+    "ScanComparison",
     "ScanPattern",
     "Segmentation",
     "Selection",
@@ -176,11 +178,13 @@ __all__ = [
     "VesselSegment",
     "Vessels",
     "WholeClass",
+    "asymmetry",
     "check_dataset",
     "evaluate",
     "explain",
     "export_masks",
     "find_agreement",
+    "follow_up",
     "import_masks",
     "list_models",
     "load_model",

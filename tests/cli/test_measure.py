@@ -90,3 +90,40 @@ def test_one_file_that_fails_does_not_stop_the_others(run, files):
     assert "'other" in result.stderr.replace(str(files), "'other")
     assert "The mask is empty" in result.stderr
     assert {row["image"] for row in read(files / "t.csv")} == {"scan"}
+
+
+FOLLOW = ("--scheme", "oct-layers", "--modality", "oct", "--pixel-size", "4,12",
+          "--fovea", "0,64", "--other-fovea", "0,64")  # fmt: skip
+
+
+def test_a_visit_is_compared_with_an_earlier_one(run, files):
+    write_png(files / "before" / "earlier.png", SCAN.image.pixels)
+    thinner = SCAN.labels.copy()
+    top = (thinner == 1).argmax(axis=0)
+    thinner[top, np.arange(128)] = 0  # RNFL by a pixel
+    write_png(files / "masks" / "earlier_mask.png", thinner)
+    call = ("measure", files / "scan.png", "--masks", files / "masks", *FOLLOW,
+            "-o", files / "t.csv")  # fmt: skip
+    earlier = files / "before" / "earlier.png"
+    result = run(*call, "--baseline", earlier, "--eye", "OS")
+    assert result.exit_code == 0, result.output
+    assert "error of the difference is not known" in result.stderr
+    rows = {row["abbreviation"]: row for row in read(files / "t_follow-up.csv")}
+    assert float(rows["RNFL"]["difference [µm]"]) == pytest.approx(4)
+    assert float(rows["GCL+IPL"]["difference [µm]"]) == pytest.approx(0)
+    assert rows["RNFL"]["compared with: image"] == "earlier"
+    for options, message in (
+        (("--baseline", earlier), "not known which eye 'scan' shows: state it"),
+        (("--fellow", earlier), "not known which eye"),
+        (("--baseline", earlier, "--fellow", earlier), "one scan at a time"),
+        (("--baseline", files / "masks"), "is 2 images: name one"),
+        ((), "--other-fovea is of the scan"),
+    ):
+        result = run(*call, "--overwrite", *options)
+        assert result.exit_code != 0
+        assert message in " ".join(result.stderr.split())
+    result = run(*call, "--overwrite", "--fellow", earlier, "--eye", "OS")
+    assert result.exit_code == 0, result.output
+    rows = {row["abbreviation"]: row for row in read(files / "t_asymmetry.csv")}
+    assert float(rows["RNFL"]["difference [µm]"]) == pytest.approx(-4)  # right minus left
+    assert not (files / "t_follow-up.csv").exists()

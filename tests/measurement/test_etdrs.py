@@ -1,10 +1,12 @@
-"""Fovea, ETDRS grid, asymmetry and follow-up on maps whose values are known."""
+"""Fovea, ETDRS grid and differences of two scans on maps whose values are known."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_retina_seg.imaging.phantom import phantom_volume
-from napari_retina_seg.measurement.comparison import asymmetry, follow_up
+from napari_retina_seg.measurement.comparison import compare_grids, compare_maps
 from napari_retina_seg.measurement.etdrs import measure_etdrs
 from napari_retina_seg.measurement.fovea import FOUND, Fovea, find_fovea, state_fovea
 from napari_retina_seg.measurement.orientation import Orientation, scan_orientation
@@ -173,16 +175,17 @@ def test_a_stated_fovea_lies_in_the_image():
         state_fovea(13, 20, (13, 64))
 
 
-def test_asymmetry_compares_nasal_with_nasal():
+def test_grids_compare_nasal_with_nasal():
     _, x = coordinates()
     right = grid_of(300 + x / 100, laterality=Laterality.RIGHT)
     left = grid_of(290 - x / 100, laterality=Laterality.LEFT)
-    differences = asymmetry(right, left)
+    differences = compare_grids(left, right)
     assert [one.difference for one in differences] == pytest.approx([10.0] * 10, abs=0.1)
-    with pytest.raises(MeasureError, match="needs a right and a left eye"):
-        asymmetry(right, right)
+    assert differences[0].second - differences[0].first == differences[0].difference
+    with pytest.raises(MeasureError, match="have different names"):
+        compare_grids(right, grid_of(290 - x / 100))
     half = grid_of(np.where(x > 0, np.nan, 290.0), laterality=Laterality.LEFT)
-    by_name = {one.name: one for one in asymmetry(right, half)}
+    by_name = {one.name: one for one in compare_grids(right, half)}
     assert np.isnan(by_name["outer temporal"].difference)
 
 
@@ -195,13 +198,19 @@ def visit(shift: int, added: float, sigma: float, spacing: Spacing = SPACING) ->
 
 
 def test_two_visits_are_compared_where_the_foveas_meet():
-    found = follow_up(visit(0, 0, 3), visit(8, 12, 4), "ILM–BM", CENTRE, Fovea(30, 78))
+    visits = visit(0, 0, 3), visit(8, 12, 4)
+    found = compare_maps(*visits, "ILM–BM", (CENTRE, Fovea(30, 78)))
     assert np.nanmax(np.abs(found.difference - 12)) < 1e-4
-    assert found.mean == pytest.approx(12)
-    assert found.mean_error == pytest.approx(5)
-    assert found.covered == pytest.approx(133 / 141)
+    whole = found.summary("all")
+    assert (whole.difference, whole.error) == pytest.approx((12, 5))
+    assert whole.covered == pytest.approx(133 / 141)
+    # A scan whose slices and columns run the other way.
+    turned = replace(visits[1], values=visits[1].values[:, ::-1, ::-1].copy())
+    place = Fovea(turned.values.shape[1] - 1 - 30, 140 - 78)
+    again = compare_maps(visits[0], turned, "ILM–BM", (CENTRE, place), (True, True))
+    np.testing.assert_allclose(again.difference, found.difference, atol=1e-3)
     unscaled, again = visit(0, 0, 3, Spacing.from_um(axial=3.9)), visit(0, 0, 3)
     with pytest.raises(MeasureError, match="compared in µm"):
-        follow_up(again, unscaled, "ILM–BM", CENTRE, CENTRE)
+        compare_maps(again, unscaled, "ILM–BM", (CENTRE, CENTRE))
     with pytest.raises(MeasureError, match="no layer or total 'X'"):
-        follow_up(again, again, "X", CENTRE, CENTRE)
+        compare_maps(again, again, "X", (CENTRE, CENTRE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -29,15 +29,20 @@ from napari_retina_seg.types.progress import CancelToken
 
 if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
+    from napari_retina_seg.measurement.measurements import Measurements
     from napari_retina_seg.measurement.tables import Table
     from napari_retina_seg.models.registry import ModelFolder
     from napari_retina_seg.reports.measurements import MeasurementReport
     from napari_retina_seg.types.image import RetinaImage
     from napari_retina_seg.types.labels import LabelScheme
+    from napari_retina_seg.workflows.comparing import ScanComparison
     from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _TABLES = frozenset(
-    ("thickness", "etdrs", "sectors", "device", "vessels", "segments", "branchings", "lesions")
+    (
+        *("thickness", "etdrs", "sectors", "device", "vessels", "segments", "branchings"),
+        *("lesions", "follow-up", "asymmetry"),
+    )
 )
 _MASKS = ("_mask.png", "_mask.tif", "_mask.tiff", ".png", ".tif", ".tiff")
 
@@ -59,6 +64,7 @@ class _Request:
     kind: ImageKind | None
     options: MeasureOptions
     report: MeasurementReport | None
+    keeps_eye: bool = False  # that of the file, if it states one
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,27 @@ def measure_command(
             " tables, where the numbers came from.",
         ),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="An earlier visit of the same eye: adds a table of what changed since, registered"
+            " by the fovea.",
+        ),
+    ] = None,
+    fellow: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The patient's other eye: adds a table of the asymmetry, right minus left.",
+        ),
+    ] = None,
+    other_fovea: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SLICE,COLUMN", help="Place of the fovea in the baseline or the fellow eye."
+        ),
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option("--uncertainty", help="Say how sure the model's boundaries make thickness."),
@@ -152,40 +179,109 @@ def measure_command(
         None if eye is None else Laterality(eye.value),
         _pair(fovea),
         _triple(disc),
-        uncertainty,
+        uncertainty or bool(baseline or fellow),
     )
     inputs = expand(files)
     chosen = choose_model(model) if model else None
     classes = None if scheme is None else named_scheme(scheme)
     request = _Request(masks, classes, chosen, modality, options, pages)
     images = inputs.group()
-    work = partial(_measure_file, request)
+    reference = _find_reference(baseline, fellow, _pair(other_fovea, "--other-fovea"), request)
+    work = partial(_measure_file, request, reference)
     if not work_through(ctx, inputs, images, work, partial(_write, out, pages)):
         raise typer.Exit(1)
 
 
-def _measure_file(request: _Request, source: ImageFiles, bar: Bar, token: CancelToken) -> _Result:
+@dataclass
+class _Reference:
+    """The scan with which all others are compared; it is measured once."""
+
+    source: ImageFiles
+    is_baseline: bool
+    request: _Request
+    found: Measurements | None = None
+
+    def compare(self, scan: Measurements, bar: Bar, token: CancelToken) -> ScanComparison:
+        """Measure it, if that was not yet done, and compare a scan with it."""
+        from napari_retina_seg.workflows.comparing import asymmetry, follow_up
+
+        if self.found is None:
+            found = _measure_one(self.request, self.source, bar, token)
+            # The probabilities of a volume are large, and no longer needed.
+            self.found = replace(found, mask=replace(found.mask, probabilities=None))
+        return follow_up(scan, self.found) if self.is_baseline else asymmetry(scan, self.found)
+
+
+def _find_reference(
+    baseline: Path | None,
+    fellow: Path | None,
+    fovea: tuple[float, float] | None,
+    request: _Request,
+) -> _Reference | None:
+    path = baseline or fellow
+    if baseline and fellow:
+        raise UsageError("Compare with one scan at a time: leave out --baseline or --fellow.")
+    if path is None:
+        if fovea is not None:
+            raise UsageError("--other-fovea is of the scan that --baseline or --fellow names.")
+        return None
+    sources = expand([str(path)]).group()
+    if len(sources) != 1:
+        raise UsageError(f"'{path}' is {len(sources)} images: name one to compare with.")
+    stated = request.options.laterality
+    if stated is not None and fellow:
+        stated = stated.fellow
+    options = replace(request.options, fovea=fovea, disc=None, laterality=stated)
+    own = replace(request, options=options, keeps_eye=True)
+    return _Reference(sources[0], bool(baseline), own)
+
+
+def _measure_file(
+    request: _Request,
+    reference: _Reference | None,
+    source: ImageFiles,
+    bar: Bar,
+    token: CancelToken,
+) -> _Result:
     from napari_retina_seg.measurement.apostel import apostel_facts
+
+    found = _measure_one(request, source, bar, token)
+    tables = found.tables
+    if reference is not None:
+        compared = reference.compare(found, bar, token)
+        tables = (*tables, compared.table)
+        for note in compared.notes:
+            bar.say(f"'{source.path}': {note}")
+    if request.report is not None:
+        bar.begin("Drawing the report")
+        request.report.add(found)
+    return _Result(tables, apostel_facts(found))
+
+
+def _measure_one(
+    request: _Request, source: ImageFiles, bar: Bar, token: CancelToken
+) -> Measurements:
+    from napari_retina_seg.types.image import Laterality
     from napari_retina_seg.workflows.measuring import iter_measure
 
     bar.begin(f"Reading {source.path.name}")
     image = open_image(source, request.kind, bar)
+    options = request.options
+    if request.keeps_eye and image.laterality is not Laterality.UNKNOWN:
+        options = replace(options, laterality=None)
     mask = None if request.masks is None else _find_mask(request.masks, source)
     if mask is None:
         bar.begin("Starting TensorFlow")
         start_engine()
     job = iter_measure(
-        image, mask, request.options, model=request.model, scheme=request.scheme, token=token
+        image, mask, options, model=request.model, scheme=request.scheme, token=token
     )
     found = bar.walk(job, source.path.name)
     for note in found.notes:
         bar.say(f"'{source.path}': {note}")
     if note := _without_size(found.image):
         bar.say(f"'{source.path}': {note}")
-    if request.report is not None:
-        bar.begin("Drawing the report")
-        request.report.add(found)
-    return _Result(found.tables, apostel_facts(found))
+    return found
 
 
 def _without_size(image: RetinaImage) -> str:
@@ -256,8 +352,8 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         path.unlink()
 
 
-def _pair(text: str | None) -> tuple[float, float] | None:
-    numbers = _numbers(text, 2, "--fovea", "SLICE,COLUMN")
+def _pair(text: str | None, option: str = "--fovea") -> tuple[float, float] | None:
+    numbers = _numbers(text, 2, option, "SLICE,COLUMN")
     return None if numbers is None else (numbers[0], numbers[1])
 
 

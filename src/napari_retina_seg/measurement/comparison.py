@@ -1,4 +1,4 @@
-"""Differences of two eyes, and of two visits of one eye."""
+"""Differences of two eyes, and of two visits of one eye: maps and ETDRS subfields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from napari_retina_seg.measurement.etdrs import Etdrs, sample
 from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.thickness import Thickness
 from napari_retina_seg.measurement.units import UM, MeasureError
-from napari_retina_seg.types.image import Laterality
 
 Map = npt.NDArray[Any]
 
@@ -21,74 +20,73 @@ _COVERED = 0.5  # share of a subfield that both must have measured
 
 @dataclass(frozen=True)
 class SubfieldDifference:
-    """Difference of one subfield.
+    """Difference of one subfield, in µm.
 
     Attributes
     ----------
     name : str
         Its name in both grids.
+    first, second : float
+        Mean thickness in each.
     difference : float
-        In µm; NaN where less than half of the subfield was measured in one of them.
+        Second minus first; NaN where less than half of the subfield was measured in one of them.
+    error : float
+        Standard deviation of the difference in a column by both models' probabilities, the mean
+        over the subfield; NaN without them.
     covered : float
         The smaller of both covered shares, 0 to 1.
     """
 
     name: str
+    first: float
+    second: float
     difference: float
+    error: float
     covered: float
 
 
 @dataclass(frozen=True, eq=False)
-class FollowUp:
-    """What changed between two visits.
+class MapDifference:
+    """What differs between two scans.
 
     Attributes
     ----------
+    first, second : array
+        ``(slices, columns)`` on the first scan's grid in µm.
     difference : array
-        ``(slices, columns)`` on the first visit's grid in µm, second minus first visit; NaN where
-        one of them was not measured.
+        Second minus first; NaN where one of them was not measured.
     error : array or None
         Standard deviation of the difference by both models' probabilities, in µm.
-    mean : float
-        Of the difference, in µm.
-    mean_error : float
-        Of `error`, in µm; NaN where it is unknown.
-    covered : float
-        Share of the first visit's map that was compared.
     """
 
+    first: Map
+    second: Map
     difference: Map
     error: Map | None
-    mean: float
-    mean_error: float
-    covered: float
+
+    def summary(self, name: str) -> SubfieldDifference:
+        """Return the means over all that both scans measured."""
+        seen = np.isfinite(self.difference)
+        first, second = float(self.first[seen].mean()), float(self.second[seen].mean())
+        error = np.nan if self.error is None else float(np.nanmean(self.error[seen]))
+        return SubfieldDifference(name, first, second, second - first, error, float(seen.mean()))
 
 
-def asymmetry(right: Etdrs, left: Etdrs) -> tuple[SubfieldDifference, ...]:
-    """Compare both eyes: right minus left in each subfield, nasal with nasal.
+def compare_grids(first: Etdrs, second: Etdrs) -> tuple[SubfieldDifference, ...]:
+    """Compare the ETDRS grids of two scans: second minus first, nasal with nasal.
 
     Parameters
     ----------
-    right, left : Etdrs
+    first, second : Etdrs
         Grids of the same layer or total.
 
     Raises
     ------
     MeasureError
-        If they are not of a right and a left eye, or their sides have different names.
+        If their sides have different names.
     """
-    if (right.laterality, left.laterality) != (Laterality.RIGHT, Laterality.LEFT):
-        raise MeasureError(
-            f"Asymmetry needs a right and a left eye: received {right.laterality} and"
-            f" {left.laterality}."
-        )
-    return _differences(right, left)
-
-
-def _differences(first: Etdrs, second: Etdrs) -> tuple[SubfieldDifference, ...]:
     other = {subfield.name: subfield for subfield in second.subfields}
-    names = [subfield.name for subfield in first.subfields]
-    if set(names) != set(other):
+    if {subfield.name for subfield in first.subfields} != set(other):
         raise MeasureError(
             "The subfields of both grids have different names, since the direction of slices or"
             " columns is known for one of them only: state it."
@@ -97,15 +95,22 @@ def _differences(first: Etdrs, second: Etdrs) -> tuple[SubfieldDifference, ...]:
     for subfield in first.subfields:
         partner = other[subfield.name]
         covered = min(subfield.covered, partner.covered)
-        value = subfield.mean - partner.mean if covered >= _COVERED else np.nan
-        result.append(SubfieldDifference(subfield.name, value, covered))
+        value = partner.mean - subfield.mean if covered >= _COVERED else np.nan
+        error = float(np.hypot(subfield.uncertainty, partner.uncertainty))
+        result.append(
+            SubfieldDifference(subfield.name, subfield.mean, partner.mean, value, error, covered)
+        )
     return tuple(result)
 
 
-def follow_up(
-    first: Thickness, second: Thickness, band: str, first_fovea: Fovea, second_fovea: Fovea
-) -> FollowUp:
-    """Compare two visits of one eye, registered by the fovea.
+def compare_maps(
+    first: Thickness,
+    second: Thickness,
+    band: str,
+    foveas: tuple[Fovea, Fovea],
+    reversed_axes: tuple[bool, bool] = (False, False),
+) -> MapDifference:
+    """Compare the maps of two scans, registered by the fovea.
 
     The second map is shifted so that the foveas meet, and interpolated on the first one's grid;
     it is not turned. The error is that of two independent measurements, the root of the sum of
@@ -117,8 +122,11 @@ def follow_up(
         Of two volumes, or two B-scans, with known pixel sizes.
     band : str
         Abbreviation of the layer or total.
-    first_fovea, second_fovea : Fovea
+    foveas : tuple of Fovea
         In each scan.
+    reversed_axes : tuple of bool
+        Whether slices and columns of the second scan run the other way: the columns of a left
+        eye do, if it is compared with a right one.
 
     Raises
     ------
@@ -129,25 +137,26 @@ def follow_up(
     if kinds[0] != kinds[1]:
         raise MeasureError("A volume and a single B-scan can't be compared: choose two alike.")
     scale = [_sizes(one, kinds[0]) for one in (first, second)]
+    down, right = (-1 if flip else 1 for flip in reversed_axes)
     slices, columns = first.values.shape[1:]
-    y = (np.arange(slices) - first_fovea.slice)[:, np.newaxis] * scale[0][0] / scale[1][0]
-    x = (np.arange(columns) - first_fovea.column) * scale[0][1] / scale[1][1]
-    rows, places = np.broadcast_arrays(second_fovea.slice + y, second_fovea.column + x)
+    y = (np.arange(slices) - foveas[0].slice)[:, np.newaxis] * down * scale[0][0] / scale[1][0]
+    x = (np.arange(columns) - foveas[0].column) * right * scale[0][1] / scale[1][1]
+    rows, places = np.broadcast_arrays(foveas[1].slice + y, foveas[1].column + x)
     if not kinds[0]:
         rows = np.zeros_like(rows)
     k, m = first.index(band), second.index(band)
-    difference = sample(second.values[m], rows, places) - first.values[k]
+    earlier, later = first.values[k], sample(second.values[m], rows, places)
+    difference = later - earlier
     seen = np.isfinite(difference)
     if not seen.any():
-        raise MeasureError("Both visits share no measured place: check where the fovea is.")
+        raise MeasureError(
+            f"Both scans share no place where {band} was measured: check where the fovea is."
+        )
     error = None
     if first.uncertainty is not None and second.uncertainty is not None:
         error = np.hypot(first.uncertainty[k], sample(second.uncertainty[m], rows, places))
         error = np.where(seen, error, np.nan)
-    mean_error = np.nan if error is None else float(np.nanmean(error[seen]))
-    return FollowUp(
-        difference, error, float(difference[seen].mean()), mean_error, float(seen.mean())
-    )
+    return MapDifference(earlier, later, difference, error)
 
 
 def _sizes(thickness: Thickness, volume: bool) -> tuple[float, float]:
@@ -156,7 +165,7 @@ def _sizes(thickness: Thickness, volume: bool) -> tuple[float, float]:
     lateral, between = spacing.lateral.um, spacing.slice.um if volume else 1.0
     if thickness.unit != UM or lateral is None or between is None:
         raise MeasureError(
-            "Two visits are compared in µm, but a pixel size is not known: state the axial and"
+            "Two scans are compared in µm, but a pixel size is not known: state the axial and"
             " lateral one and, of volumes, that between slices."
         )
     return between, lateral

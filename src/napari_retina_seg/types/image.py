@@ -40,6 +40,12 @@ class Laterality(StrEnum):
     LEFT = "OS"
     UNKNOWN = "unknown"
 
+    @property
+    def fellow(self) -> Laterality:
+        """The other eye."""
+        others = {Laterality.RIGHT: Laterality.LEFT, Laterality.LEFT: Laterality.RIGHT}
+        return others.get(self, self)
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:

@@ -1,0 +1,102 @@
+"""Two visits of an eye, and both eyes: registered, mirrored, and refused where they don't fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import napari_retina_seg as rs
+from napari_retina_seg.imaging.phantom import phantom_volume
+from napari_retina_seg.imaging.surfaces import to_labels
+
+SPACING = rs.Spacing.from_um(axial=15.0, lateral=66.0, slice=700.0)  # 6.3 mm across
+VOLUME = phantom_volume(slices=9, rows=96, columns=96)
+# Thicker by 3 px below the GCL, and more so to the left.
+THICKER = VOLUME.heights + np.linspace(4, 2, 96, dtype=np.float32) * (np.arange(8) > 1)[:, None]
+
+
+def measured(heights, eye="OD", name="scan", **options) -> rs.Measurements:
+    labels = np.stack([to_labels(plane, 96) for plane in heights])
+    image = replace(VOLUME.image, name=name, spacing=SPACING)
+    return rs.measure(image, rs.Annotation(labels, heights), scheme="oct-layers", laterality=eye,
+                      **({"fovea": (4, 48)} | options))  # fmt: skip
+
+
+NOW, EARLIER = measured(THICKER, name="now"), measured(VOLUME.heights, name="earlier")
+
+
+def by_subfield(found: rs.ScanComparison, band: str) -> dict[str, dict]:
+    rows = found.table.as_rows()
+    return {row["subfield"]: row for row in rows if row["abbreviation"] == band}
+
+
+def test_what_changed_is_later_minus_earlier():
+    found = rs.follow_up(NOW, EARLIER)
+    axial = SPACING.axial.um
+    rows = by_subfield(found, "GCL+IPL")
+    assert len(rows) == 11  # nine subfields, their total, and all that both show
+    central = rows["central"]
+    assert central["difference [µm]"] == pytest.approx(3 * axial, rel=0.05)
+    assert central["now [µm]"] - central["baseline [µm]"] == pytest.approx(
+        central["difference [µm]"]
+    )
+    # The left of the fundus is the temporal side of a right eye.
+    assert rows["outer temporal"]["difference [µm]"] > rows["outer nasal"]["difference [µm]"]
+    assert by_subfield(found, "RNFL")["central"]["difference [µm]"] == pytest.approx(0, abs=0.01)
+    assert (central["image"], central["compared with: image"]) == ("now", "earlier")
+    assert found.maps["GCL+IPL"].difference.shape == (9, 96)
+    assert "beyond 1.96 × error" not in central
+    assert any("error of the difference is not known" in note for note in found.notes)
+
+
+def test_a_shifted_scan_of_the_same_eye_did_not_change():
+    moved = measured(np.roll(VOLUME.heights, 6, axis=2), name="earlier", fovea=(4, 54))
+    found = rs.follow_up(EARLIER, moved)
+    inside = found.maps["ILM–BM"].difference[:, :88]
+    assert np.nanmax(np.abs(inside)) < 0.01
+
+
+def test_asymmetry_is_right_minus_left_whichever_is_measured():
+    left = measured(VOLUME.heights[..., ::-1].copy(), "OS", "left", fovea=(4, 47))
+    for found in (rs.asymmetry(NOW, left), rs.asymmetry(left, NOW)):
+        rows = by_subfield(found, "GCL+IPL")
+        temporal = rows["outer temporal"]
+        assert temporal["OD [µm]"] - temporal["OS [µm]"] == pytest.approx(
+            temporal["difference [µm]"]
+        )
+        assert temporal["difference [µm]"] > rows["outer nasal"]["difference [µm]"] > 0
+    assert rs.asymmetry(NOW, left).maps["GCL+IPL"].difference[4, 20] > 0
+
+
+def test_the_error_comes_from_both_models_probabilities():
+    pair = []
+    for one, sigma in ((NOW, 3.0), (EARLIER, 4.0)):
+        known = np.full_like(one.thickness.values, sigma)
+        pair.append(replace(one, thickness=replace(one.thickness, uncertainty=known)))
+    found = rs.follow_up(*pair)
+    row = by_subfield(found, "GCL+IPL")["all that both scans show"]
+    assert row["error of a column [µm]"] == pytest.approx(5)
+    assert row["beyond 1.96 × error"] == "yes"
+    assert by_subfield(found, "RNFL")["all that both scans show"]["beyond 1.96 × error"] == "no"
+    np.testing.assert_allclose(found.maps["RNFL"].error, 5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: measured(VOLUME.heights, "OS"), "shows OD and 'scan' OS: a follow-up needs"),
+        (lambda: replace(EARLIER, image=replace(EARLIER.image, laterality="unknown")),
+         "not known which eye 'earlier' shows: state it"),
+        (lambda: replace(EARLIER, fovea=None), "where the fovea of 'earlier' is: state it"),
+        (lambda: replace(EARLIER, thickness=None), "has no mask of layers"),
+        (lambda: replace(EARLIER, scheme=rs.LabelScheme("x", NOW.scheme.classes)), "other layers"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_together_is_refused(other, message):
+    with pytest.raises(rs.RetinaSegError, match=message):
+        rs.follow_up(NOW, other())
+
+
+def test_two_right_eyes_have_no_asymmetry():
+    with pytest.raises(rs.RetinaSegError, match="asymmetry needs a right and a left eye"):
+        rs.asymmetry(NOW, EARLIER)
