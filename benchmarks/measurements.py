@@ -21,16 +21,24 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.imaging.fov import detect_fov
 from napari_retina_seg.inference.predict import segment
-from napari_retina_seg.io import read_image
 from napari_retina_seg.measurement.bands import find_bands
 from napari_retina_seg.measurement.thickness import measure_thickness
 from napari_retina_seg.measurement.vessels import Vessels, measure_vessels
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.workflows.measuring import measure
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "docs/measurements.json", ROOT / "docs/measurements.md"
+NUMBERS = (
+    "mean of device [µm]",
+    "mask − device [µm]",
+    "SD [µm]",
+    "lower 95 % limit [µm]",
+    "upper 95 % limit [µm]",
+)
+COMPARED = ("abbreviation", "columns", *NUMBERS)
 BANDS = [band.abbreviation for band in find_bands(OCT_LAYERS)]
 
 
@@ -43,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     if arguments.only in (None, "device"):
-        results["device"] = device_difference(arguments.data / "heidelberg_vol" / "line_scan.vol")
+        results["device"] = device_difference(arguments.data / "heidelberg_vol")
     if arguments.only in (None, "layers"):
         results["layers"] = {
             "oct-layers": model_error(arguments.data / "oct_layers"),
@@ -96,21 +104,14 @@ def second_tracing(folder: Path) -> dict[str, Any]:
     return {"images": len(errors), "error px": dict(zip(BANDS, means, strict=True))}
 
 
-def device_difference(path: Path) -> dict[str, float]:
-    """Compare ILM to BM with the device's own lines in one scan, in µm."""
-    image = read_image(path)
-    lines, axial = image.acquisition.lines, image.spacing.axial.um
-    heights = dict(zip(lines.names, lines.heights, strict=True))
-    device = (heights["BM"] - heights["ILM"]) * axial
-    ours = measure_thickness(segment(image, "oct-layers"), OCT_LAYERS, image.spacing)
-    difference = ours.values[ours.index("ILM–BM"), 0] - device
-    seen = np.isfinite(difference)
-    return {
-        "device mean µm": float(device[seen].mean()),
-        "mean difference µm": float(difference[seen].mean()),
-        "SD µm": float(difference[seen].std()),
-        "columns %": 100 * float(seen.mean()),
-    }
+def device_difference(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Compare thickness with the device's own lines, column by column: bias and 95 % limits."""
+    found = {}
+    for name in ("line_scan", "circle_scan"):
+        table = measure(folder / f"{name}.vol", model="oct-layers").find_table("device")
+        rows = [] if table is None else table.as_rows()
+        found[name] = [{column: row[column] for column in COMPARED} for row in rows]
+    return found
 
 
 def vessel_figures(folder: Path) -> list[dict[str, Any]]:
@@ -169,7 +170,7 @@ def page(results: dict[str, Any]) -> str:
     if "layers" in results:
         parts += [LAYERS, layer_table(results["layers"])]
     if "device" in results:
-        parts.append(DEVICE.format(**results["device"]))
+        parts += [DEVICE, device_table(results["device"])]
     if "vessels" in results:
         parts += [VESSELS, vessel_table(results["vessels"])]
     return "\n".join(parts) + "\n"
@@ -195,6 +196,16 @@ def layer_table(layers: dict[str, Any]) -> str:
         "columns within 1.96 SD",
     )
     return markdown_table(header, rows)
+
+
+def device_table(scans: dict[str, list[dict[str, Any]]]) -> str:
+    rows = [
+        [f"`{name}.vol`", row["abbreviation"], str(row["columns"])]
+        + [f"{row[column]:+.1f}" if "−" in column else f"{row[column]:.1f}" for column in NUMBERS]
+        for name, compared in scans.items()
+        for row in compared
+    ]
+    return markdown_table(("scan", *COMPARED), rows)
 
 
 def vessel_table(figures: list[dict[str, Any]]) -> str:
@@ -239,9 +250,10 @@ that the model's probabilities give; if it were right, 95 % of the columns would
 it.
 """
 DEVICE = """
-Against the device's own lines, ILM to BM in one line scan (`line_scan.vol`), in {columns %:.0f} %
-of its columns: the device's mean is {device mean µm:.0f} µm, and `oct-layers` differs from it by
-{mean difference µm:+.1f} µm on average, SD {SD µm:.1f} µm."""
+Against the device's own lines, column by column in two scans of a Spectralis (Bland and Altman
+1986): `measure` draws the plot in the report of a scan. Neighbouring columns resemble each other,
+so that the number of columns says nothing about how sure the mean is.
+"""
 VESSELS = """
 ## Vessels
 
