@@ -85,7 +85,7 @@ def cautions(found: Measurements) -> list[str]:
 def _thickness(found: Measurements, thickness: Thickness) -> Sheet:
     """Return mean and standard deviation of each band, of volumes with its ETDRS figures."""
     unit = thickness.unit
-    header: tuple[str, ...] = ("layer or total", f"mean [{unit}]", f"SD [{unit}]", "measured [%]")
+    header: tuple[str, ...] = ("layer", f"mean [{unit}]", f"SD [{unit}]", "measured [%]")
     if found.etdrs:
         header = (*header, "central [µm]", "volume [mm³]")
     rows = []
@@ -99,7 +99,7 @@ def _thickness(found: Measurements, thickness: Thickness) -> Sheet:
             cells += map(format_value, ends)
         rows.append(tuple(cells))
     count = found.image.n_slices
-    caption = f"Thickness in {count} B-scan{'s' * (count > 1)}"
+    caption = f"Layers and totals in {count} B-scan{'s' * (count > 1)}"
     if found.etdrs:
         caption += "; central: 1 mm, volume: 6 mm"
     return Sheet(caption, header, tuple(rows))

@@ -18,7 +18,7 @@ from napari_retina_seg.measurement.registration import en_face_affine
 Floats = npt.NDArray[Any]
 
 _LONGEST = 700  # px of an en-face image
-_SIDES_UM = 3350.0  # from the fovea, where the names of the sides stand
+_SIDES_UM = 2770.0  # from the fovea, where the names of the sides stand
 _KNOWN_SIDES = frozenset({"superior", "inferior", "nasal", "temporal"})
 _DIRECTIONS = ((0, 0), *2 * ((-1, 0), (0, 1), (1, 0), (0, -1)))  # of the subfields, in order
 _RINGS_UM = (0.0, *4 * (1000.0,), *4 * (2250.0,))  # their middles
@@ -97,7 +97,7 @@ def make_canvas(found: Measurements, band: int) -> Canvas:
     view = edges
     if is_square and found.etdrs:
         y, x = place[0] * size[0], place[1] * size[1]
-        reach = 1.05 * _SIDES_UM
+        reach = 1.05 * RADII_UM[-1]
         view = (min(edges[0], x - reach), max(edges[1], x + reach),
                 max(edges[2], y + reach), min(edges[3], y - reach))  # fmt: skip
     to_canvas = np.diag([*size, 1.0])

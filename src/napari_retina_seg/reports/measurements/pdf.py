@@ -19,7 +19,7 @@ _WIDTH = _PAGE[0] - 2 * _MARGIN
 _LINE = 0.132  # of text
 _SIZE = 7.0  # of letters in points
 _LETTERS = 19.0  # on an inch
-_SPACE = 1.5  # letters between columns
+_SPACE = 2.5  # letters between columns
 _LEAST, _MOST = 1.5, 3.3  # height of a picture
 _BAR = 0.55  # beside a picture, for a colour bar
 _SCALES = 0.45, 0.35  # left of and below a picture with numbers at its axes
@@ -67,11 +67,12 @@ class PdfPage:
         room = (self._y - _MARGIN - below) / rows - text
         height = min(max(room, _LEAST), _MOST)
         for start in range(0, len(listed), beside):
-            self._y -= height + _GAP / 2
             row = slice(start, start + beside)
+            lower = min(height, max(_natural_height(one, width - _BAR) for one in listed[row]))
+            self._y -= lower + _GAP / 2
             for column, (one, lines) in enumerate(zip(listed[row], captions[row], strict=True)):
                 left = _MARGIN + column * (width + _GAP)
-                self._draw(one, left, width - _BAR, height)
+                self._draw(one, left, width - _BAR, lower)
                 for number, line in enumerate(lines, 1):
                     self._write(left, line, down=number * _LINE + 0.1, color="0.35")
             self._y -= text
@@ -123,6 +124,13 @@ def height_of(sheets: Sequence[Sheet], texts: Sequence[Sequence[str]]) -> float:
     """Return the height in inches of tables and running texts."""
     tables = sum(max(map(_table_height, row)) for row in _in_rows(sheets))
     return tables + sum(_LINE * len(_wrapped(text)) + _GAP / 2 for text in texts)
+
+
+def _natural_height(picture: Picture, width: float) -> float:
+    """Return how high a picture is that is as wide as it may be."""
+    if not picture.has_scales:
+        return width * picture.tallness
+    return (width - _SCALES[0]) * picture.tallness + _SCALES[1]
 
 
 def _table_height(sheet: Sheet) -> float:
