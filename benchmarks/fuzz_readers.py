@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import nibabel
 import numpy as np
 import pydicom
 import tifffile
@@ -103,6 +104,7 @@ def sound_files() -> dict[str, bytes]:
         "heidelberg e2e": e2e_files.e2e_bytes(
             [e2e_files.Exam(pages, grey, lines={0: lines[:, 0], 1: lines[:, 1] + 9})]
         ),
+        "nii": _nifti(pages),
         "oct bioptigen": vendor_files.bioptigen_bytes(pages),
         "topcon fda": vendor_files.topcon_bytes(
             [
@@ -131,6 +133,12 @@ def _array(save: Callable[..., None], pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     save(file, pixels)
     return file.getvalue()
+
+
+def _nifti(pixels: np.ndarray) -> bytes:
+    image = nibabel.Nifti1Image(pixels.transpose(2, 1, 0), np.diag([0.01, 0.004, 0.1, 1]))
+    image.header.set_xyzt_units("mm")
+    return bytes(image.to_bytes())
 
 
 def _rle(pixels: np.ndarray) -> bytes:

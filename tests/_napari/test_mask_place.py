@@ -7,7 +7,7 @@ import tifffile
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from PIL import Image as Picture
 
-from napari_retina_seg._napari.layers import KEY, image_layers
+from napari_retina_seg._napari.layers import KEY, ImageInfo, image_layers
 from napari_retina_seg._napari.mask_files import is_named_after
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io.formats.dicom_seg import write_dicom_seg
@@ -213,14 +213,11 @@ def test_a_nifti_mask_is_exported_in_the_space_of_its_image_and_imported_turned_
     assert_on(again, image)
 
 
-def test_a_nifti_file_that_is_no_mask_is_a_sentence(viewer, tmp_path, bscan):
-    from napari.utils.notifications import notification_manager
-
+def test_a_nifti_file_that_is_no_mask_is_an_image(viewer, tmp_path, bscan):
     nibabel.save(nibabel.Nifti1Image(bscan.T / 7, np.eye(4)), tmp_path / "a.nii")
-    notification_manager.records.clear()
-    assert viewer.open(str(tmp_path / "a.nii"), plugin=PLUGIN) == []
-    assert "no mask of classes" in notification_manager.records[-1].message
-    notification_manager.records.clear()
+    (image,) = viewer.open(str(tmp_path / "a.nii"), plugin=PLUGIN)
+    assert isinstance(image.metadata["retina_seg"], ImageInfo)
+    np.testing.assert_array_equal(image.data, bscan / 7)
 
 
 def test_masks_keep_their_classes_and_colours(viewer, bscan, classes, tmp_path):

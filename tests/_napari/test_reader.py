@@ -39,9 +39,10 @@ def test_an_image_is_read(tmp_path, bscan):
 
 
 def test_files_of_one_shape_are_stacked(tmp_path, volume):
-    paths = [str(tmp_path / f"{index}.npy") for index in range(len(volume))]
+    paths = [str(tmp_path / f"B{9 + index}.npy") for index in range(len(volume))]
     for path, plane in zip(paths, volume, strict=True):
         np.save(path, plane)
+    paths.sort()  # as texts: B10 before B9
     ((pixels, _, _),) = get_reader(paths)(paths)
     assert np.array_equal(pixels, volume)
 

@@ -28,12 +28,12 @@ from napari_retina_seg._napari.layers import (
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.io import is_dicom_content, is_tiff_content
 from napari_retina_seg.io.formats.card import read_sidecar, restore
-from napari_retina_seg.io.formats.nifti import is_nifti, read_voxels
+from napari_retina_seg.io.formats.nifti import is_nifti, may_be_mask, read_voxels
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.annotation import IGNORE
-from napari_retina_seg.types.errors import ReadError, RetinaSegError
+from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.file_names import name_key
 from napari_retina_seg.types.image import Placement, Spacing
 from napari_retina_seg.types.text import displayed
@@ -168,10 +168,10 @@ def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerD
     Raises
     ------
     ReadError
-        If a NIfTI file can't be read, or is not a mask.
+        If a NIfTI file can't be read, or lies on no open image.
     """
     if is_nifti(path):
-        return _read_nifti(path, images)
+        return _read_nifti(path, images) if may_be_mask(path) else None
     known = read_mask(path)
     if known is None:
         return None
@@ -201,13 +201,8 @@ def _foreign(
     path: Path, values: np.ndarray, spacing: Spacing, images: Sequence[Image] | None
 ) -> LayerDataTuple:
     """Return a layer of a mask without class names."""
-    labels = np.nan_to_num(values).astype(np.int64)
-    if not np.array_equal(labels, values) or labels.min() < 0 or labels.max() > 255:
-        raise ReadError(
-            f"'{path}' holds no mask of classes 0 to 255: export the image as TIFF or DICOM."
-        )
-    options, _ = place(image_name(path), labels.shape, spacing, images)
-    return labels.astype(np.uint8), {"name": image_name(path), **options}, "labels"
+    options, _ = place(image_name(path), values.shape, spacing, images)
+    return values.astype(np.uint8), {"name": image_name(path), **options}, "labels"
 
 
 def _layer(

@@ -23,6 +23,7 @@ from napari_retina_seg._napari.mask_files import (
 from napari_retina_seg.io import SUFFIXES, is_image_content, read_images
 from napari_retina_seg.io.formats.nifti import is_nifti
 from napari_retina_seg.io.images.folders import FolderContents, PassedOver, list_folder
+from napari_retina_seg.io.names import natural_key
 from napari_retina_seg.types.errors import ReadError, RetinaSegError
 from napari_retina_seg.types.image import RetinaImage
 from napari_retina_seg.types.text import displayed
@@ -42,7 +43,7 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerDataTuple
     Parameters
     ----------
     path : str, Path, or list of them
-        Several paths are stacked into one volume.
+        Several paths are stacked into one volume, in the order of the numbers in their names.
     """
     paths = _as_paths(path)
     return read if paths and all(map(_is_ours, paths)) else None
@@ -71,7 +72,7 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
             return masks or [each for one in read_images(paths[0]) for each in _image_layers(one)]
         from napari_retina_seg.io.images.series import read_slices  # brings in pydicom
 
-        return _image_layers(read_slices(paths))
+        return _image_layers(read_slices(sorted(paths, key=natural_key)))
     except RetinaSegError as error:
         # The toast shows one line: with the folder, the reason would be cut off.
         folders = sorted({str(each.parent) + os.sep for each in _as_paths(path)}, key=len)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from napari_retina_seg.io.images.content import SUFFIXES
 
 # Longer ones come first.
-_KNOWN = (".nii.gz", *SUFFIXES, ".nii", ".csv", ".json", ".xml")
+_KNOWN = (".nii.gz", *SUFFIXES, ".img", ".nii", ".csv", ".json", ".xml")
 
 
 def image_name(path: Path) -> str:
@@ -20,6 +21,18 @@ def image_name(path: Path) -> str:
     lower = name.lower()
     found = next((each for each in _KNOWN if lower.endswith(each) and lower != each), "")
     return name[: len(name) - len(found)]
+
+
+def natural_key(path: Path) -> tuple[tuple[int, int | str], ...]:
+    """Return what files are sorted by, so that ``B2`` comes before ``B10``.
+
+    Examples
+    --------
+    >>> [path.name for path in sorted(map(Path, ["B10.png", "B2.png"]), key=natural_key)]
+    ['B2.png', 'B10.png']
+    """
+    parts = re.split(r"(\d+)", path.name.lower())
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def image_suffix(path: Path) -> str:

@@ -186,7 +186,7 @@ def test_masks_are_no_images_and_are_named(tmp_path):
     assert [path.name for path in contents.images] == ["image.png"]
     assert contents.message == (
         "Skipped 4 files: 'a.png' (a mask), 'b.tif' (a mask), 'c.png' (a mask), 'd.nii.gz'"
-        " (NIfTI, which is read for masks only)."
+        " (NIfTI, which is opened by itself)."
     )
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "a.json").write_text("{}")

@@ -15,11 +15,17 @@ import numpy.typing as npt
 from napari_retina_seg.io._decoding import check_size, decoding
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.card import KEY, Card, make_card, parse_card, restore
-from napari_retina_seg.io.formats.nifti_geometry import order_voxels, reorder, voxel_affine
+from napari_retina_seg.io.formats.nifti_geometry import (
+    order_voxels,
+    place_voxels,
+    reorder,
+    voxel_affine,
+)
 from napari_retina_seg.io.formats.record import MaskRecord
+from napari_retina_seg.io.images.assemble import assemble
 from napari_retina_seg.io.images.content import is_image_content
 from napari_retina_seg.types.errors import ReadError, WriteError
-from napari_retina_seg.types.image import Placement, Spacing
+from napari_retina_seg.types.image import Placement, RetinaImage, Spacing
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.pixel_size import SLICE_UM, plausible_um
 
@@ -28,6 +34,7 @@ SUFFIXES = (".nii", ".nii.gz")
 _GZIP = b"\x1f\x8b"
 _MARK, _MARK_AT = b"n+1\0", 344  # what a header of NIfTI-1 in one file ends with
 _MARK_2, _MARK_2_AT = b"n+2\0", 4  # and what that of NIfTI-2 has at its beginning
+_MOST_CLASSES = 32  # distinct values of a mask without names; images have more
 _COMMENT = 6  # NIfTI's code for an extension of plain text
 _MM_PER = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 
@@ -169,6 +176,20 @@ def read_voxels(
 def _read(
     path: Path, file: IO[bytes], placements: Sequence[Placement]
 ) -> tuple[npt.NDArray[Any], Spacing, Card | None]:
+    image, shape = _open_image(path, file)
+    header = image.header
+    card = _find_card(path, header.extensions)
+    if card is not None and card.placement is not None:
+        placements = (Placement(np.array(card.placement)), *placements)
+    stated = bool(int(header["qform_code"]) or int(header["sform_code"]))
+    affine = np.asarray(image.affine, np.float64) if stated else None
+    order = order_voxels(path, shape, affine, placements)
+    values = reorder(np.asanyarray(image.dataobj).reshape(shape), order)
+    return values, _spacing(header, order, is_volume=len(values) > 1), card
+
+
+def _open_image(path: Path, file: IO[bytes]) -> tuple[Any, tuple[int, ...]]:
+    """Return nibabel's image and its three axes, if its file has room for them."""
     import nibabel
 
     is_second = file.read(_MARK_2_AT + len(_MARK_2)).endswith(_MARK_2)
@@ -180,19 +201,65 @@ def _read(
         axes -= 1
     shape = (*image.shape[:axes], 1, 1)[: max(3, axes)]
     if len(shape) > 3:
-        raise ReadError(f"'{path}' has {len(shape)} axes: save one mask, of at most three.")
+        raise ReadError(f"'{path}' has {len(shape)} axes: save one of at most three.")
     header = image.header
     is_scaled = header.get_slope_inter() not in ((None, None), (1.0, 0.0))
-    itemsize = 8 if is_scaled else header.get_data_dtype().itemsize
-    check_size(path, shape, itemsize=itemsize)
-    card = _find_card(path, header.extensions)
-    if card is not None and card.placement is not None:
-        placements = (Placement(np.array(card.placement)), *placements)
-    stated = bool(int(header["qform_code"]) or int(header["sform_code"]))
-    affine = np.asarray(image.affine, np.float64) if stated else None
-    order = order_voxels(path, shape, affine, placements)
-    values = reorder(np.asanyarray(image.dataobj).reshape(shape), order)
-    return values, _spacing(header, order, is_volume=len(values) > 1), card
+    check_size(path, shape, itemsize=8 if is_scaled else header.get_data_dtype().itemsize)
+    return image, shape
+
+
+def read_nifti_image(path: Path) -> RetinaImage:
+    """Read an image, whose axes are taken as ``(columns, rows, slices)``.
+
+    Parameters
+    ----------
+    path : Path
+        ``.nii`` or ``.nii.gz``.
+
+    Returns
+    -------
+    RetinaImage
+        ``(rows, columns)`` or ``(slices, rows, columns)``, with sizes where their unit is stated
+        and the position in the patient where it is known in mm.
+
+    Raises
+    ------
+    ReadError
+        If it can't be read, or is a mask.
+    """
+    with decoding(path, "NIfTI"), _open(path) as file:
+        image, shape = _open_image(path, file)
+        header = image.header
+        if _find_card(path, header.extensions) is not None:
+            raise ReadError(f"'{path}' is a mask, not an image: choose the image it was drawn on.")
+        values = np.asanyarray(image.dataobj).reshape(shape).transpose(2, 1, 0)
+        order = order_voxels(path, shape, None, ())
+        pixels = values if len(values) > 1 else values[0]
+        found = assemble(
+            path, pixels, color=False, spacing=_spacing(header, order, is_volume=len(values) > 1)
+        )
+        is_placed = bool(int(header["qform_code"]) or int(header["sform_code"]))
+        if is_placed and header.get_xyzt_units()[0] == "mm":
+            return replace(found, placement=place_voxels(np.asarray(image.affine, np.float64)))
+        return found
+
+
+def may_be_mask(path: Path) -> bool:
+    """Whether a file has a card, or a few whole numbers from 0 to 255, as masks do.
+
+    It also may be one if it can't be read: reading it says why.
+    """
+    try:
+        with decoding(path, "NIfTI"), _open(path) as file:
+            image, _ = _open_image(path, file)
+            if _find_card(path, image.header.extensions) is not None:
+                return True
+            values = np.asanyarray(image.dataobj)
+    except ReadError:
+        return True
+    with np.errstate(invalid="ignore"):
+        labels = values.astype(np.uint8)
+    return np.array_equal(labels, values) and len(np.unique(labels)) <= _MOST_CLASSES
 
 
 def _find_card(path: Path, extensions: Any) -> Card | None:

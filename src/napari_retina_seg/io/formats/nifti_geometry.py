@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.errors import ImageError, ReadError
 from napari_retina_seg.types.image import Placement, Spacing
 
 Matrix = npt.NDArray[np.float64]
@@ -40,6 +40,14 @@ def voxel_affine(placement: Placement | None, spacing: Spacing) -> Matrix:
         return np.asarray(_RAS @ placement.affine @ _INDEX)
     lengths = (spacing.lateral.um, spacing.axial.um, spacing.slice.um)
     return np.asarray(_RAS @ np.diag([*(1.0 if um is None else um / 1000 for um in lengths), 1.0]))
+
+
+def place_voxels(affine: Matrix) -> Placement | None:
+    """Return where an array ``(columns, rows, slices)`` lies by its affine; None if it can't be."""
+    try:
+        return Placement(_RAS @ affine @ _INDEX)
+    except ImageError:
+        return None
 
 
 def order_voxels(

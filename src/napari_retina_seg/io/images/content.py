@@ -14,8 +14,9 @@ _ARRAYS = (".npy", ".npz")
 _DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
 _VENDOR = (".vol", ".e2e", ".fda", ".fds", ".oct")
+METAIMAGE = ".mhd"
 
-SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM, *_VENDOR)
+SUFFIXES: tuple[str, ...] = (*_RASTER, *_TIFF, *_ARRAYS, *_DICOM, *_VENDOR, METAIMAGE)
 
 TIFF = "TIFF"
 ARRAY_STARTS = (b"\x93NUMPY", b"PK\x03\x04")
@@ -27,6 +28,10 @@ _VENDOR_STARTS = (*VOL_STARTS, *E2E_STARTS, TOPCON)
 _BIOPTIGEN, _BIOPTIGEN_AT = b"\x0b\0\0\0FRAMEHEADER", 6
 RAW_CUBE = ".img"  # of Zeiss, and of other devices and programs
 OPTOVUE = ".oct"
+GZIP = b"\x1f\x8b"
+# The size of their header, which files of NIfTI begin with.
+NIFTI_STARTS = tuple(size.to_bytes(4, order) for size in (348, 540)
+                     for order in ("little", "big"))  # fmt: skip
 _CUBE = re.compile(r" Cube \d+x\d+_.*\.img", re.IGNORECASE)
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = {

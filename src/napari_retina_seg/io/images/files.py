@@ -10,6 +10,9 @@ from typing import NamedTuple
 from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
     E2E_STARTS,
+    GZIP,
+    METAIMAGE,
+    NIFTI_STARTS,
     OPTOVUE,
     RAW_CUBE,
     SUFFIXES,
@@ -147,10 +150,9 @@ def _find_reader(path: Path, head: bytes) -> _Reader:
         from napari_retina_seg.io.images.dicom import read_bare_dicom
 
         return read_bare_dicom
-    if suffix == RAW_CUBE:
-        from napari_retina_seg.io.images.vendor.zeiss import read_zeiss
-
-        return read_zeiss
+    volume = _find_volume_reader(path, head)
+    if volume is not None:
+        return volume
     if suffix in SUFFIXES:
         raise ReadError(
             f"'{path}' is called {suffix}, but its content is not an image: export it again."
@@ -178,4 +180,23 @@ def _find_vendor_reader(head: bytes) -> _Reader | None:
         from napari_retina_seg.io.images.vendor.heyex_xml import read_heyex_xml
 
         return read_heyex_xml
+    return None
+
+
+def _find_volume_reader(path: Path, head: bytes) -> _Reader | None:
+    """Return the reader of a volume that its suffix or mark tells, or None if it is none."""
+    suffix = path.suffix.lower()
+    if head.startswith((GZIP, *NIFTI_STARTS)):
+        from napari_retina_seg.io.formats.nifti import is_nifti, read_nifti_image
+
+        if is_nifti(path):
+            return read_nifti_image
+    if suffix == METAIMAGE:
+        from napari_retina_seg.io.images.metaimage import read_metaimage
+
+        return read_metaimage
+    if suffix == RAW_CUBE:
+        from napari_retina_seg.io.images.vendor.zeiss import read_zeiss
+
+        return read_zeiss
     return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_retina_seg.io.images.content import (
+    METAIMAGE,
     SUFFIXES,
     is_dicom_content,
     is_heyex_content,
@@ -29,6 +30,7 @@ _MASK = "a mask"
 _CARD = "the classes of a mask"
 _MASK_RESULTS = ("_mask.png", "_mask.tif")
 _PART = "a picture of an export"  # read with its XML
+_REFERENCE = "reference.mhd"
 _NAMED = 5  # files in a sentence
 
 
@@ -177,6 +179,8 @@ def read_folder(folder: Path) -> RetinaImage:
 
 def _reason(path: Path) -> str:
     """Return why a file is not an image, by suffix or content; empty if it is one."""
+    if path.name.lower() == _REFERENCE:
+        return "a reference of RETOUCH"
     if is_dicom_content(path):
         from napari_retina_seg.io.images.dicom import describe_no_image
 
@@ -187,7 +191,9 @@ def _reason(path: Path) -> str:
         # If an image is damaged, reading it says so.
         return "" if read_mask(path) is None else _MASK
     if path.name.lower().endswith(_NIFTI):
-        return "NIfTI, which is read for masks only"
+        return "NIfTI, which is opened by itself"
+    if path.suffix.lower() == ".raw" and path.with_suffix(METAIMAGE).is_file():
+        return _PART
     return "empty" if path.stat().st_size == 0 else "not an image"
 
 
