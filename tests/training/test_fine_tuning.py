@@ -217,6 +217,7 @@ def test_stopping_early_needs_something_to_watch(model):
         fine_tuning_recipe(model.spec, changes)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("how", ["slow", "fast", "kept"])
 def test_batch_statistics_follow_the_images_as_fast_as_the_recipe_says(model, how):
     values = {**QUICK, "training.batch_statistics": how, "architecture.batch_norm": True}
@@ -233,6 +234,7 @@ def test_batch_statistics_follow_the_images_as_fast_as_the_recipe_says(model, ho
     assert norms[0].momentum == (0.99 if how == "slow" else MOMENTUM)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_what_is_saved_keeps_a_share_of_the_model_that_it_began_with(model, tuned, split, tmp_path):
     start = find_starting_point(model.path)
     recipe = read_recipe("fine-tune", {**QUICK, "training.kept_share": 0.25}, start)
