@@ -112,8 +112,8 @@ def study(corrected, tmp_path):
     return folder
 
 
-def make_plan(project, model):
-    changes = parse_overrides(QUICK, Recipe)
+def make_plan(project, model, *more):
+    changes = parse_overrides([*QUICK, *more], Recipe)
     return finish(iter_plan(project, model, rule=PatientRule(each_image=True), changes=changes))
 
 
@@ -264,6 +264,7 @@ def test_time_and_memory_are_estimated_and_nothing_is_kept(run, study, fundus_mo
     assert not (study / "improvements").exists()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_mask_that_changed_since_the_proof_forbids_the_promotion(study, fundus_model):
     with Project(study, author="Ann") as project:
         plan = make_plan(project, fundus_model)
@@ -302,9 +303,10 @@ def test_another_rule_for_patients_hides_none_that_a_model_learnt_from(
     assert len(corrections.unseen(seen)) == 4
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_training_can_be_ended_early_for_all_models_alike(study, fundus_model):
     with Project(study, author="Ann") as project:
-        plan = make_plan(project, fundus_model)
+        plan = make_plan(project, fundus_model, "steps_per_epoch=1")
         folder = improvement_folder(study, plan)
         wanted = []
         job = iter_improve(plan, folder, enough=lambda: bool(wanted))

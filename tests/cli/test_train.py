@@ -35,6 +35,7 @@ def train(run, data, tmp_path):
     return start
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_recipe_is_trained(train, tmp_path):
     result = train()
     assert result.exit_code == 0, result.output

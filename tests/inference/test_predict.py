@@ -35,8 +35,13 @@ def noise(*shape: int, dtype: str = "uint8") -> np.ndarray:
     return (np.random.default_rng(0).random(shape) * 200).astype(dtype)
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (65, 127), (333, 64), (496, 768), (64, 64, 3)])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "int16", "bool"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        *((shape, "uint8") for shape in ((64, 64), (65, 127), (333, 64), (496, 768), (64, 64, 3))),
+        *(((64, 64), dtype) for dtype in ("uint16", "float32", "float64", "int16", "bool")),
+    ],
+)
 def test_labels_lie_on_the_images_own_grid(tiny_oct, shape, dtype) -> None:
     grey = noise(*shape[:2])
     pixels = grey > 99 if dtype == "bool" else grey.astype(dtype)
