@@ -24,6 +24,7 @@ from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.inference.evaluate import iter_evaluate, iter_evaluate_reference
 from napari_retina_seg.metrics import segmentation as metrics
+from napari_retina_seg.metrics.bootstrap import Estimate
 from napari_retina_seg.metrics.evaluation import Evaluation
 from napari_retina_seg.metrics.measures import Key
 from napari_retina_seg.models.packaging import write_spec
@@ -37,7 +38,7 @@ from napari_retina_seg.models.registry import (
     open_model,
 )
 from napari_retina_seg.types.image import Modality
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, OCT_LESIONS
 from napari_retina_seg.types.progress import finish
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,13 @@ VESSELS = {
     "interruptions": "interruptions",
     "ECE": "ece",
 }
+LESIONS = {
+    "Dice": "dice",
+    "detection AUC": "detection_auc",
+    "area error": "area_error",
+    "area bias": "area_bias",
+}
+LESION_SET = "kermany_lesions test"
 SECOND = "second_observer"
 SHORT = {model: name for name, model in SHORT_NAMES.items()}
 RECIPES = {model: recipe for recipe, model in FORMER_NAMES.items()}  # that they follow
@@ -111,6 +119,9 @@ def figures_of(model: ModelFolder, data: Path) -> dict[str, Any]:
 
 def figures_on(model: ModelFolder, data: Path) -> dict[str, dict[str, Any]]:
     """Evaluate a model on the test images of every data set that it is for."""
+    if model.spec.scheme == OCT_LESIONS:
+        images = test_images(data / "kermany_lesions")
+        return {LESION_SET: lesion_figures(finish(iter_evaluate(model, images)))}
     if model.spec.modality is Modality.OCT:
         sets, keys = {"oct_layers test": "oct_layers"}, LAYERS
     else:
@@ -136,6 +147,27 @@ def summarise(evaluation: Evaluation, keys: dict[str, str]) -> dict[str, Any]:
         figures["Dice by class"] = parts(evaluation, "dice")
         figures["boundary error px by boundary"] = parts(evaluation, "boundary_error_px")
     return figures
+
+
+def lesion_figures(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the figures of all kinds of fluid together and of drusen, and those of each class."""
+    pooled = evaluation.pooled_estimates
+    by_class: dict[str, dict[str, Any]] = {}
+    for part, shown in evaluation.images_with.items():
+        measured = {name: pooled.get(Key(key, part)) for name, key in LESIONS.items()}
+        found = {name: as_interval(one) for name, one in measured.items() if one is not None}
+        by_class[part] = {"images": shown} | found
+    figures: dict[str, Any] = {"images": len(evaluation.images)}
+    for part in ("Fluid", "Drusen"):
+        figures |= {f"{part} {name}": pooled[Key(LESIONS[name], part)].value for name in LESIONS}
+        figures[f"{part} Dice, mean of images"] = evaluation.means[Key("dice", part)].value
+    return figures | {"by class": by_class}
+
+
+def as_interval(estimate: Estimate) -> list[float]:
+    """Return the value, and the limits of its interval if there is one."""
+    limits = [] if estimate.low is None else [estimate.low, estimate.high]
+    return [round(float(number), 4) for number in (estimate.value, *limits)]
 
 
 def parts(evaluation: Evaluation, measure: str) -> dict[str, float]:
@@ -187,7 +219,7 @@ def write_metrics(model: ModelFolder, result: dict[str, Any]) -> None:
 
 
 def write_documents(results: dict[str, Any]) -> None:
-    summary = f"{layers_table(results)}\n\n{vessels_table(results)}"
+    summary = summary_tables(results)
     text = (ROOT / "docs/accuracy_template.md").read_text()
     text = text.replace("<!-- summary -->", summary)
     text = text.replace("<!-- trained -->", training_table(results))
@@ -200,9 +232,12 @@ def write_documents(results: dict[str, Any]) -> None:
         for name, result in results.items()
         if name in (*SHORT, "second tracing", SECOND)
     }
-    replace_section(
-        ROOT / "README.md", "accuracy", f"{layers_table(ours)}\n\n{vessels_table(ours)}"
-    )
+    replace_section(ROOT / "README.md", "accuracy", summary_tables(ours))
+
+
+def summary_tables(results: dict[str, Any]) -> str:
+    tables = layers_table(results), vessels_table(results), lesions_table(results)
+    return "\n\n".join(filter(None, tables))
 
 
 def layers_table(results: dict[str, Any]) -> str:
@@ -223,6 +258,26 @@ def vessels_table(results: dict[str, Any]) -> str:
         for name, result in ranked(results, dataset, "F1")
     ]
     return markdown_table(["vessels, inside the field of view", "images", *columns], rows)
+
+
+def lesions_table(results: dict[str, Any]) -> str:
+    """Return what is pooled over all images, class by class, with intervals over patients."""
+    rows = [
+        [
+            f"{part}, `{name}`",
+            f"{values['images']} of {result['figures'][LESION_SET]['images']}",
+            *(between(values[column]) if column in values else "" for column in LESIONS),
+        ]
+        for name, result in results.items()
+        if LESION_SET in result["figures"]
+        for part, values in result["figures"][LESION_SET]["by class"].items()
+    ]
+    return markdown_table(["lesions", "images with it", *LESIONS], rows) if rows else ""
+
+
+def between(values: list[float]) -> str:
+    value, *limits = (f"{number:.2f}" for number in values)
+    return f"{value} ({' to '.join(limits)})" if limits else value
 
 
 def ranked(results: dict[str, Any], dataset: str, key: str) -> list[tuple[str, dict[str, Any]]]:

@@ -101,6 +101,15 @@ def test_a_small_photograph_below_a_bright_band_is_a_photograph() -> None:
     assert guess_modality(page) is Modality.FUNDUS
 
 
+def test_what_is_grey_and_wider_than_16_to_9_is_not_called_a_photograph() -> None:
+    """A cropped B-scan with a swollen retina has a round edge, too."""
+    from skimage.data import retina
+
+    strip = retina()[350:1060, :, 1]
+    assert guess_modality(strip) is Modality.UNKNOWN
+    assert guess_modality(strip[:, :1200]) is Modality.FUNDUS
+
+
 def test_experts_images_are_told_apart(shared_data) -> None:
     from napari_retina_seg.datasets.layouts import read_dataset
 

@@ -11,7 +11,7 @@ from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, OCT_LESIONS
 from napari_retina_seg.types.progress import CancelToken, finish
 
 
@@ -27,6 +27,10 @@ def files(tmp_path, photograph):
     [
         (
             OCT_LAYERS,
+            "'photo': it looks like a fundus photograph, and this project is for OCT scans.",
+        ),
+        (
+            OCT_LESIONS,
             "'photo': it looks like a fundus photograph, and this project is for OCT scans.",
         ),
         (
