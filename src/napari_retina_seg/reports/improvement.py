@@ -82,9 +82,10 @@ def finding_rows(findings: Sequence[ScoreDifference]) -> list[tuple[str, ...]]:
 def verdict_of(proof: Proof) -> str:
     """Say whether the candidate may be promoted, and what speaks against it."""
     if proof.is_proven:
+        boundaries = "worse in no boundary, and in no" if proof.boundaries else "worse in no"
         return (
-            "Proven: better in the mean, with an interval above 0; worse in no boundary, and in no"
-            f" class by more than {HARM:g} of Dice."
+            f"Proven: better in the mean, with an interval above 0; {boundaries} class by more than"
+            f" {HARM:g} of Dice."
         )
     return "Not proven: " + " ".join(proof.objections)
 
@@ -93,8 +94,9 @@ def harm_of(proof: Proof) -> str:
     """Say what was lost on images of the kind that the model in use learnt from."""
     if proof.reference is None:
         return (
-            "Whether the candidate lost anything on other images was not tested: name a data set of"
-            " the kind that the model in use learnt from with --reference."
+            "Whether the new model lost anything on other images was not tested. In a terminal,"
+            " 'project improve' with --reference and a data set of the kind that the model in use"
+            " learnt from tests it."
         )
     images = len(proof.reference.first.images)
     if any(one.difference is None for one in proof.harm):

@@ -177,6 +177,7 @@ class ImproveWidget(Dock):
         self.preparation.ahead.forget()
         self.preparation.ahead.forget_estimate()
         self.running.begin(note)
+        self.show_row(self.button)
         self._shown_end = None
         self._layers.clear()
         self.status.show_message(f"Starting… {note}".strip())

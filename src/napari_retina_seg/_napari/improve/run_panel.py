@@ -58,6 +58,7 @@ class RunPanel(QWidget):
     def begin(self, note: str = "") -> None:
         """Forget what an earlier run was asked for, and say with each step what this one is for."""
         self._asked, self._note = "", note
+        self.progress.show_busy()
 
     def show_step(self, step: Step) -> str:
         """Show how far the run is; return it in words."""
