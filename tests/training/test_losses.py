@@ -140,6 +140,16 @@ def test_the_gradient_agrees_with_finite_differences(loss, classes) -> None:
         assert gradient[index] == pytest.approx(rise / step / 2, abs=5e-3, rel=5e-3)
 
 
+def test_a_network_that_is_sure_of_the_wrong_class_still_learns() -> None:
+    import tensorflow as tf
+
+    logits = tf.Variable([[[[30.0, 0.0, 0.0]]]])  # background, but it is class 2
+    with tf.GradientTape() as tape:
+        value = make_loss(CROSS_ENTROPY, 3)(target([2], [1]), tf.nn.softmax(logits))
+    gradient = tape.gradient(value, logits).numpy()[0, 0, 0]
+    np.testing.assert_allclose(gradient, [1, 0, -1], atol=1e-4)
+
+
 def test_the_gradient_of_centre_lines_closes_a_gap() -> None:
     import tensorflow as tf
 

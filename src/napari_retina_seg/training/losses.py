@@ -7,7 +7,10 @@ from typing import Any
 
 from napari_retina_seg.models.recipe import Loss
 
-_TINY = 1e-6  # probabilities nearer to 0 have no finite logarithm
+_TINY = 1e-6  # from 0 and 1, nearer to which focal loss is as good as constant
+# Below it a logarithm is cut, and there is no slope: a network that is sure of the wrong class
+# must still learn, so that it is as small as float32 allows.
+_LEAST = 1e-30
 _SMOOTH = 1.0  # px; centre lines that neither mask has then agree
 
 
@@ -75,7 +78,7 @@ def cross_entropy(truth: Any, probabilities: Any, weight: Any) -> Any:
     """
     from keras import ops
 
-    log = ops.log(ops.clip(probabilities, _TINY, 1))
+    log = ops.log(ops.clip(probabilities, _LEAST, 1))
     return -ops.sum(weight * truth * log) / ops.maximum(ops.sum(weight), 1)
 
 
