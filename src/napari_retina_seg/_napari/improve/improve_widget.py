@@ -210,7 +210,7 @@ class ImproveWidget(Dock):
 
     def _on_run(self, status: RunStatus) -> None:
         running = self.runs.is_running
-        if running and status.step is not None:
+        if status.is_running and status.step is not None:  # not of the run before
             self.status.show_message(self.running.show_step(status.step))
         self._show_pictures(status)
         if not running and status.ended is not None and status.ended != self._shown_end:
