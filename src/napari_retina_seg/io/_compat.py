@@ -8,7 +8,8 @@ import threading
 import warnings
 from collections.abc import Iterator
 
-_LIBRARIES = ("PIL", "highdicom", "libjpeg", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile")
+_LIBRARIES = ("PIL", "highdicom", "libjpeg", "nibabel.global", "openjpeg", "pydicom", "pylibjpeg",
+              "rle", "tifffile")  # fmt: skip
 
 _quiet_lock = threading.Lock()
 _quiet_users = 0
