@@ -122,8 +122,10 @@ def test_a_visit_is_compared_with_an_earlier_one(run, files):
         result = run(*call, "--overwrite", *options)
         assert result.exit_code != 0
         assert message in " ".join(result.stderr.split())
-    result = run(*call, "--overwrite", "--fellow", earlier, "--eye", "OS")
+    result = run(*call, "--overwrite", "--fellow", earlier, "--eye", "OS",
+                 "--report", files / "r.html")  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert "Asymmetry of ILM–BM, against 'earlier'" in (files / "r.html").read_text("utf-8")
     rows = {row["abbreviation"]: row for row in read(files / "t_asymmetry.csv")}
     assert float(rows["RNFL"]["difference [µm]"]) == pytest.approx(-4)  # right minus left
     assert not (files / "t_follow-up.csv").exists()

@@ -246,16 +246,19 @@ def _measure_file(
     from napari_retina_seg.measurement.apostel import apostel_facts
 
     found = _measure_one(request, source, bar, token)
-    tables = found.tables
     if reference is not None:
         compared = reference.compare(found, bar, token)
-        tables = (*tables, compared.table)
+        found = replace(
+            found,
+            tables=(*found.tables, compared.table),
+            notes=(*found.notes, *compared.notes),
+        )
         for note in compared.notes:
             bar.say(f"'{source.path}': {note}")
     if request.report is not None:
         bar.begin("Drawing the report")
         request.report.add(found)
-    return _Result(tables, apostel_facts(found))
+    return _Result(found.tables, apostel_facts(found))
 
 
 def _measure_one(

@@ -13,6 +13,8 @@ from napari_retina_seg.measurement.thickness import Thickness, widest_band
 LEAD = "For research and annotation only. Not a medical device."
 _ETDRS = ("subfield", "mean [µm]", "volume [mm³]", "covered [%]", "uncertainty of a column [µm]")
 _LARGE = 1000  # numbers from here on are shown without decimals
+_COMPARISONS = ("follow-up", "asymmetry")  # tables of `workflows.comparing`
+_OTHERS = "compared with:"  # begins the columns about the other scan
 _ROWS = 24  # of a table with a row for each class or region
 
 
@@ -42,6 +44,7 @@ def sheets(found: Measurements) -> list[Sheet]:
             _thickness(found, found.thickness),
             _etdrs(found, found.thickness),
             _sectors(found),
+            *(_comparison(found, found.thickness, kind) for kind in _COMPARISONS),
         ]
     else:
         kinds = (("vessels", "Vessels", "region"), ("lesions", "Lesions", "class"))
@@ -110,11 +113,28 @@ def _etdrs(found: Measurements, thickness: Thickness) -> Sheet | None:
     if table is None:
         return None
     band = thickness.bands[widest_band(thickness)]
-    rows = [row for row in table.as_rows() if row["abbreviation"] == band.abbreviation]
+    rows = _rows_of(table, band.abbreviation)
     header = tuple(name for name in _ETDRS if name in table.columns)
     # Without probabilities the column is there and empty.
     header = tuple(name for name in header if any(format_value(row.get(name)) for row in rows))
     return Sheet(f"ETDRS grid of {band.abbreviation}: {band.name}", header, _cells(rows, header))
+
+
+def _comparison(found: Measurements, thickness: Thickness, kind: str) -> Sheet | None:
+    """Return what differs from an earlier visit or the fellow eye."""
+    table = found.find_table(kind)
+    band = thickness.bands[widest_band(thickness)].abbreviation
+    rows = [] if table is None else _rows_of(table, band)
+    if table is None or not rows:
+        return None
+    own = _own_columns(table, found, "subfield", "structure", "abbreviation", "DICOM code")
+    header = ("subfield", *(column for column in own if not column.startswith(_OTHERS)))
+    other = rows[0][f"{_OTHERS} image"]
+    return Sheet(f"{kind.capitalize()} of {band}, against '{other}'", header, _cells(rows, header))
+
+
+def _rows_of(table: Table, band: str) -> list[dict[str, Value]]:
+    return [row for row in table.as_rows() if row["abbreviation"] == band]
 
 
 def _sectors(found: Measurements) -> Sheet | None:
