@@ -1,4 +1,5 @@
 import csv
+from html import unescape
 
 import numpy as np
 import pytest
@@ -125,7 +126,8 @@ def test_a_visit_is_compared_with_an_earlier_one(run, files):
     result = run(*call, "--overwrite", "--fellow", earlier, "--eye", "OS",
                  "--report", files / "r.html")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "Asymmetry of ILM–BM, against 'earlier'" in (files / "r.html").read_text("utf-8")
+    page = unescape((files / "r.html").read_text("utf-8"))
+    assert "Asymmetry of ILM–BM, against 'earlier'" in page
     rows = {row["abbreviation"]: row for row in read(files / "t_asymmetry.csv")}
     assert float(rows["RNFL"]["difference [µm]"]) == pytest.approx(-4)  # right minus left
     assert not (files / "t_follow-up.csv").exists()
