@@ -8,6 +8,7 @@ import pytest
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, image_fields, image_layers, is_image
+from napari_retina_seg._napari.measure.mark_tool import Target
 from napari_retina_seg._napari.reader import get_reader
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg.imaging.phantom import phantom_volume
@@ -93,8 +94,8 @@ def test_map_and_grid_lie_on_the_en_face_image(viewer, dock, qtbot, tmp_path):
     image, face = viewer.layers["scan"], viewer.layers["scan · en face (OD)"]
     labels = np.zeros((3, 16, 20), np.uint8)
     labels[:, 4:11] = np.arange(1, 8)[:, np.newaxis]
-    dock.fovea.setText("1, 7")
     add_mask(viewer, image, labels, OCT_LAYERS)
+    dock.marks.fields[Target.FOVEA].setText("1, 7")
     result = click(dock, qtbot)
     assert result.status is JobStatus.SUCCEEDED, result.message
     thickness = viewer.layers["scan · mask · ILM–BM [µm]"]
@@ -121,10 +122,10 @@ def test_vessel_segments_are_linked_with_their_rows(viewer, dock, qtbot):
     cv2.line(labels, (60, 20), (60, 100), 1, 5)
     image = viewer.add_image(pixels, rgb=True, name="eye")
     mask = add_mask(viewer, image, labels, FUNDUS_VESSELS)
-    dock.disc.setText("60")
+    dock.marks.fields[Target.DISC].setText("60")
     dock.measure()
     assert "The disc is given as row, column, diameter" in dock.status.text()
-    dock.disc.clear()
+    dock.marks.fields[Target.DISC].clear()
     result = click(dock, qtbot)
     assert "in px" in result.message
     layer = viewer.layers[f"{mask.name} · segments"]

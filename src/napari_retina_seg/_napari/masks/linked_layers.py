@@ -27,6 +27,7 @@ class LinkKind(Enum):
     DIFFERENCE = "difference"
     PREVIEW = "preview"
     LASSO = "lasso"
+    MARKS = "marks"
 
 
 @dataclass(frozen=True)

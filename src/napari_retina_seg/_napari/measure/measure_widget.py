@@ -7,7 +7,7 @@ from pathlib import Path
 
 import napari
 from napari.layers import Image, Labels, Layer
-from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton
+from qtpy.QtWidgets import QFormLayout, QPushButton
 
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
@@ -22,6 +22,7 @@ from napari_retina_seg._napari.measure.layers import (
     segment_layer,
     thickness_map,
 )
+from napari_retina_seg._napari.measure.mark_rows import MarkRows
 from napari_retina_seg._napari.measure.table_panel import TablePanel
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.save_dialog import ask_for_file
@@ -30,10 +31,8 @@ from napari_retina_seg._napari.widgets import add_row, combo_box, stack, text
 from napari_retina_seg.io.tables import save_tables
 from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.measurements import Measurements
-from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Laterality
-from napari_retina_seg.types.labels import vessel_values
 from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
@@ -55,11 +54,7 @@ class MeasureWidget(JobDock):
         self.eye = combo_box()
         self.eye.addItems([name for name, _ in _EYES])
         self.eye.setToolTip("Which eye; without it no side is called nasal or temporal.")
-        self.fovea, self.disc = QLineEdit(), QLineEdit()
-        self.fovea.setPlaceholderText("slice, column: found if empty")
-        self.fovea.setToolTip("Place of the fovea in px; of a photograph row, column.")
-        self.disc.setPlaceholderText("row, column, diameter")
-        self.disc.setToolTip("The optic disc of a photograph in px, for the zones around it.")
+        self.marks = MarkRows(napari_viewer)
         self.band = combo_box()
         self.band.setToolTip("Layer or total whose thickness map is shown.")
         self.save_button = QPushButton("Save tables…")
@@ -70,14 +65,14 @@ class MeasureWidget(JobDock):
         )
         self.tables = TablePanel()
         self._form = QFormLayout()
-        for name, row in (("Eye", self.eye), ("Fovea", self.fovea), ("Disc", self.disc),
-                          ("Map of", self.band)):  # fmt: skip
-            add_row(self._form, name, row)
+        add_row(self._form, "Eye", self.eye)
+        self._form.addRow(self.marks)
+        add_row(self._form, "Map of", self.band)
         buttons = stack(self.save_button, self.report_button, horizontal=True)
         self.lay_out(self.subject, self._form, self.tables, buttons)
         self.give_height(self.tables)
         self._connect()
-        self.refresh()
+        self._on_mask()
 
     # User actions
 
@@ -123,8 +118,6 @@ class MeasureWidget(JobDock):
         self.button.setText("Measuring…" if self._target is not None else "Measure")
         self.button.setToolTip(qt_text(reason) or f"{MEASURE.description} ({MEASURE.native}).")
         self.subject.setText("" if mask is None else f"Mask: {mask.name}")
-        is_vessels = mask is not None and bool(vessel_values(self.active_mask.scheme))
-        self._form.setRowVisible(self.disc, is_vessels)
         self._form.setRowVisible(self.band, self.band.count() > 0)
         self.tables.setVisible(self.found is not None)
         for button in (self.save_button, self.report_button):
@@ -144,17 +137,19 @@ class MeasureWidget(JobDock):
         self.active_mask.subscribe(changed=self._on_mask)
 
     def _on_mask(self) -> None:
+        mask = self.active_mask.mask
+        if mask is None:
+            self.marks.show_mask(None, None, None)
+        else:
+            self.marks.show_mask(mask, self.active_mask.image, self.active_mask.scheme)
         self.refresh()
 
     def _options(self) -> MeasureOptions:
-        fovea = _numbers(self.fovea.text(), "The fovea", "slice, column", 2)
-        # A disc typed for a photograph says nothing about a scan.
-        shown = self.disc.text() if self._form.isRowVisible(self.disc) else ""
-        disc = _numbers(shown, "The disc", "row, column, diameter", 3)
+        marks = self.marks.read()
         return MeasureOptions(
             laterality=_EYES[self.eye.currentIndex()][1],
-            fovea=None if fovea is None else (fovea[0], fovea[1]),
-            disc=None if disc is None else (disc[0], disc[1], disc[2]),
+            fovea=marks.fovea,
+            disc=marks.disc,
         )
 
     def take_result(self, result: JobResult) -> JobResult:
@@ -176,6 +171,8 @@ class MeasureWidget(JobDock):
             self._add(etdrs_grid(self.found, mask.name, image, face))
         if self.found.vessels and mask in self._viewer.layers:
             self._show_segments(segment_layer(self.found, mask.name, image, mask))
+        if self.active_mask.mask == mask:
+            self.marks.show_found(self.found.fovea)
         return result
 
     def _show_map(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
@@ -231,25 +228,7 @@ class MeasureWidget(JobDock):
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
         super().cleanup()
+        self.marks.cleanup()
         self.active_mask.release(self)
         if self._segments is not None:
             self._segments.events.selected_label.disconnect(self._on_picked)
-
-
-def _numbers(typed: str, what: str, form: str, count: int) -> list[float] | None:
-    """Read numbers that the user typed; None if there are none.
-
-    Raises
-    ------
-    MeasureError
-        If they are others than expected.
-    """
-    if not typed.strip():
-        return None
-    try:
-        numbers = [float(part) for part in typed.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count:
-        raise MeasureError(f"{what} is given as {form} in px: received '{typed}'.")
-    return numbers
