@@ -196,8 +196,12 @@ def data_place(
     return np.nan_to_num(np.asarray(layer.world_to_data(world), float))
 
 
-def world_place(layer: Layer, place: Sequence[float], units: Sequence[Any]) -> tuple[float, ...]:
+def world_place(
+    layer: Layer, place: Sequence[float], units: Sequence[Any] | None
+) -> tuple[float, ...]:
     """Convert data coordinates to a world point, the inverse of `data_place`."""
+    if units is None:  # those of the layers do not agree
+        return tuple(map(float, layer.data_to_world(place)))
     return tuple(
         (value * own).to(world).magnitude
         for value, own, world in zip(

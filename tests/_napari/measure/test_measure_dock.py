@@ -1,6 +1,7 @@
 """The Measure dock: tables and layers of the active mask."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, image_fields, image_layers, is_image
 from napari_retina_seg._napari.measure.mark_tool import Target
+from napari_retina_seg._napari.measure.marks import Marks, marks_of
 from napari_retina_seg._napari.reader import get_reader
-from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.imaging.phantom import phantom_volume
+from napari_retina_seg.imaging.surfaces import to_labels
+from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.segmentation import Provenance
 from vendor_files import intensities, write_vol
 
 VOLUME = phantom_volume(slices=5, rows=96, columns=128)
@@ -85,6 +90,63 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
         assert message in dock.status.text()
     assert "ETDRS grid of ILM–BM" in (tmp_path / "r.html").read_text(encoding="utf-8")
     assert dock.found.etdrs["ILM–BM"] is grid
+
+
+def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: float):
+    """Add a volume with the mask and probabilities of a model; return the mask."""
+    labels = np.stack([to_labels(plane, 96) for plane in heights])
+    picture = replace(VOLUME.image, name=name, laterality=eye)
+    ((pixels, options, _),) = image_layers(picture)
+    image = viewer.add_image(pixels, **options)
+    made = Provenance("", "tiny", "0", name, "CPU", "float32", 0.1)
+    rows = np.arange(96)[:, np.newaxis]
+    below = [1 / (1 + np.exp(-(rows - plane[:, np.newaxis]) / sigma)) for plane in heights]
+    shares = np.stack([np.stack([1 - one[0] + one[7], *(one[:-1] - one[1:])]) for one in below])
+    link = {"image": name, "image_layer": image_fields(image)["image_layer"]}
+    known = MapInfo(provenance=made, kind="probabilities", **link)
+    viewer.add_image(np.moveaxis(shares, 1, 0), metadata={KEY: known}, visible=False)
+    info = MaskInfo(scheme=OCT_LAYERS, boundaries=heights, provenance=made,
+                    prediction=labels.copy(), **image_fields(image))  # fmt: skip
+    mask = viewer.add_labels(labels, name=f"{name} · mask", scale=image.scale, units=image.units,
+                             metadata={KEY: info})  # fmt: skip
+    viewer.layers.selection.active = mask
+    return mask
+
+
+def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
+    heights = VOLUME.heights
+    add_visit(viewer, "before", heights, Laterality.UNKNOWN, 0.5)
+    thicker = heights + 2 * (np.arange(8) > 1)[:, np.newaxis].astype(np.float32)
+    mask = add_visit(viewer, "now", thicker, Laterality.RIGHT, 0.5)
+    dock.marks.fields[Target.FOVEA].setText("2, 64")
+    assert dock.compare.chosen is None
+    dock.compare.box.setCurrentIndex(1)
+    result = click(dock, qtbot)
+    assert result.status is JobStatus.SUCCEEDED
+    assert "Not compared: It is not known which eye 'before' shows: state it" in result.message
+    dock.eye.setCurrentIndex(1)  # OD
+    marks_of(viewer.layers["before"]).set(Marks(fovea=(2.0, 64.0)))
+    result = click(dock, qtbot)
+    assert "Not compared" not in result.message
+    assert dock.compare.chosen == (viewer.layers["before · mask"], "follow-up")
+    assert dock.tables.box.currentText() == "Change since the earlier visit"
+    dock.band.setCurrentIndex(1)  # GCL+IPL
+    dock.band.activated.emit(1)
+    change = viewer.layers["now · mask · GCL+IPL change [µm]"]
+    axial = VOLUME.image.spacing.axial.um
+    np.testing.assert_allclose(change.data, 2 * axial, rtol=1e-3)
+    error = viewer.layers["now · mask · GCL+IPL error of the change [µm]"]
+    # Of a logistic distribution half of the quantiles' distance is 1.67 times its scale: four
+    # boundaries take part.
+    assert np.nanmedian(error.data) == pytest.approx(2 * 1.67 * 0.5 * axial, rel=0.15)
+    assert error.extent.world[0][0] > change.extent.world[1][0]  # it lies below
+    cells = shown(dock)
+    assert len({row for _, row in cells}) == 11
+    assert float(cells["difference [µm]", 0]) == pytest.approx(2 * axial, rel=1e-3)
+    assert viewer.layers.selection.active == mask
+    dock.compare.kind.setCurrentIndex(1)  # the fellow eye
+    click(dock, qtbot)
+    assert dock.tables.box.currentText() == "Right minus left"
 
 
 def test_map_and_grid_lie_on_the_en_face_image(viewer, dock, qtbot, tmp_path):

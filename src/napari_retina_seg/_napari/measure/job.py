@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Image, Labels
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
-from napari_retina_seg._napari.layers import KEY, position, retina_image
+from napari_retina_seg._napari.layers import (
+    KEY,
+    find_image_of,
+    have_same_image,
+    position,
+    retina_image,
+)
 from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
-from napari_retina_seg._napari.results import MaskInfo
+from napari_retina_seg._napari.measure.marks import marks_of
+from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.measurement.measurements import Measurements
+from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.reports.measurements import iter_save_report
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.image import Modality, RetinaImage
+from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
-from napari_retina_seg.types.progress import CancelToken
+from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.workflows.comparing import (
+    FOLLOW_UP,
+    Kind,
+    ScanComparison,
+    asymmetry,
+    follow_up,
+)
 from napari_retina_seg.workflows.measuring import MODEL, MeasureOptions, iter_measure
 
 
@@ -52,6 +70,24 @@ class MeasureResult(JobResult):
     """Measurements, if the job succeeded."""
 
     found: Measurements | None = field(default=None)
+    compared: ScanComparison | None = field(default=None)
+
+
+def make_other_task(
+    viewer: napari.Viewer, mask: Labels, kind: Kind, eye: Laterality | None
+) -> MeasureTask:
+    """Copy the mask that another one is compared with; see `make_task`.
+
+    `eye` is that of the other one, if the user stated it: it says which eye this is, if the file
+    does not.
+    """
+    image = find_image_of(mask, viewer.layers)
+    options = MeasureOptions(fovea=marks_of(mask if image is None else image).now.fovea)
+    task = make_task(viewer, mask, image, options)
+    if eye is not None and task.image.laterality is Laterality.UNKNOWN:
+        stated = eye if kind == FOLLOW_UP else eye.fellow
+        task = replace(task, options=replace(task.options, laterality=stated))
+    return task
 
 
 def make_task(
@@ -80,8 +116,28 @@ def make_task(
             np.squeeze(info.prediction), np.squeeze(annotation.labels)
         )
         origin = MODEL if same else "model, corrected by hand"
+        if same:  # of a line by hand they say nothing
+            shares = _probabilities(viewer, mask, annotation.labels.shape)
+            annotation = replace(annotation, probabilities=shares)
     options = replace(options, mask_from=origin, model=made, warning=info.warning)
     return MeasureTask(mask.name, picture, annotation, info.scheme, options)
+
+
+def _probabilities(
+    viewer: napari.Viewer, mask: Labels, shape: tuple[int, ...]
+) -> npt.NDArray[Any] | None:
+    """Return the class probabilities that a mask was made from, if their layer is open."""
+    info: MaskInfo = mask.metadata[KEY]
+    for layer in viewer.layers:
+        known = layer.metadata.get(KEY)
+        if not isinstance(known, MapInfo) or known.kind != "probabilities":
+            continue
+        values = np.asarray(layer.data)
+        fits = values.size == len(info.scheme) * np.prod(shape)
+        if fits and known.provenance == info.provenance and have_same_image(layer, mask):
+            planes = values.reshape(len(info.scheme), *shape)
+            return planes if len(shape) == 2 else np.moveaxis(planes, 0, 1)
+    return None
 
 
 def _picture(
@@ -99,22 +155,48 @@ def _picture(
     )
 
 
-def measure(task: MeasureTask, token: CancelToken) -> Steps:
-    """Measure in steps; the result is a `MeasureResult`."""
-    return as_result(_measure(task, token), f"Measuring '{task.name}'")
+def measure(task: MeasureTask, other: tuple[MeasureTask, Kind] | None, token: CancelToken) -> Steps:
+    """Measure in steps, and compare with another scan; the result is a `MeasureResult`."""
+    return as_result(_measure(task, other, token), f"Measuring '{task.name}'")
 
 
-def _measure(task: MeasureTask, token: CancelToken) -> Steps:
-    found = yield from iter_measure(
+def _iter(task: MeasureTask, token: CancelToken) -> Generator[Progress, None, Measurements]:
+    return iter_measure(
         task.image, up_to_date(task.mask), task.options, scheme=task.scheme, token=token
     )
+
+
+def _compare(
+    found: Measurements, other: tuple[MeasureTask, Kind], token: CancelToken
+) -> Generator[Progress, None, tuple[Measurements, ScanComparison | None]]:
+    """Add the table of a comparison, or why there is none."""
+    task, kind = other
+    try:
+        second = yield from _iter(task, token)
+        compared = (follow_up if kind == FOLLOW_UP else asymmetry)(found, second)
+    except MeasureError as error:
+        return replace(found, notes=(*found.notes, f"Not compared: {error}")), None
+    tables, notes = (*found.tables, compared.table), (*found.notes, *compared.notes)
+    return replace(found, tables=tables, notes=notes), compared
+
+
+def _measure(
+    task: MeasureTask, other: tuple[MeasureTask, Kind] | None, token: CancelToken
+) -> Steps:
+    found, compared = (yield from _iter(task, token)), None
+    if other is not None:
+        found, compared = yield from _compare(found, other, token)
     unit = "µm" if found.image.spacing.axial.um else "px"
     message = f"'{task.name}' is measured, in {unit}."
     if unit == "px":
         message += " The pixel size is not known: enter it in the Segment dock."
     message = " ".join((message, *found.notes))
     return MeasureResult(
-        status=JobStatus.SUCCEEDED, message=message, doubtful=bool(found.notes), found=found
+        status=JobStatus.SUCCEEDED,
+        message=message,
+        doubtful=bool(found.notes),
+        found=found,
+        compared=compared,
     )
 
 

@@ -19,7 +19,9 @@ from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.registration import en_face_affine
 from napari_retina_seg.measurement.skeleton import paint_segments
 from napari_retina_seg.measurement.units import UM
+from napari_retina_seg.workflows.comparing import FOLLOW_UP, ScanComparison
 
+_THICKNESS, _DIFFERENCE = "thickness map", "difference map"
 _LINE_UM = 30.0
 _OPACITY = 0.75  # of what lies on the en-face image, which stays visible
 _GAP = 0.08  # of a B-scan's height, between it and the map below it
@@ -72,9 +74,52 @@ def thickness_map(
         name=f"{name} · {band} [{thickness.unit}]",
         colormap="viridis",
         contrast_limits=(limits[0], max(limits[1], limits[0] + 1e-3)),
-        metadata={KEY: _info(found, "thickness map", image)},
+        metadata={KEY: _info(found, _THICKNESS, image)},
         **_place(found, face, (1.0, 1.0)),
     )
+
+
+def difference_maps(
+    compared: ScanComparison,
+    found: Measurements,
+    band: str,
+    name: str,
+    image: Image | None,
+    face: Image | None = None,
+) -> list[Image]:
+    """Return the map of the difference in a band where the thickness lies, and its error below."""
+    difference = compared.maps.get(band)
+    if difference is None:
+        return []
+    place = _place(found, face, (1.0, 1.0))
+    size = np.abs(difference.difference[np.isfinite(difference.difference)])
+    limit = max(float(np.percentile(size, 99)), 1e-3)
+    what = "change" if compared.kind == FOLLOW_UP else "OD − OS"
+    maps = [
+        Image(
+            difference.difference,
+            name=f"{name} · {band} {what} [{UM}]",
+            colormap="PiYG",
+            contrast_limits=(-limit, limit),
+            metadata={KEY: _info(found, _DIFFERENCE, image)},
+            **place,
+        )
+    ]
+    if difference.error is not None:
+        rows = np.array(maps[0].extent.world)[:, 0]
+        below = np.eye(3)
+        below[0, 2] = np.ptp(rows) * (1 + _GAP)
+        maps.append(
+            Image(
+                difference.error,
+                name=f"{name} · {band} error of the {what} [{UM}]",
+                colormap="viridis",
+                contrast_limits=(0.0, limit),
+                metadata={KEY: _info(found, _DIFFERENCE, image)},
+                **(place | {"affine": below @ place["affine"]}),
+            )
+        )
+    return maps
 
 
 def etdrs_grid(
@@ -169,7 +214,7 @@ def has_grid(found: Measurements) -> bool:
 
 
 def is_map_of(layer: Layer, name: str) -> bool:
-    """Whether a layer is a thickness map of a mask."""
+    """Whether a layer is a map of a mask: of thickness, or of how it differs from another."""
     info = layer.metadata.get(KEY)
-    is_map = isinstance(info, MeasureInfo) and info.kind == "thickness map"
+    is_map = isinstance(info, MeasureInfo) and info.kind in (_THICKNESS, _DIFFERENCE)
     return is_map and layer.name.startswith(f"{name} · ")

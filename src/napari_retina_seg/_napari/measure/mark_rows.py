@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import napari
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton, QWidget
@@ -71,7 +73,7 @@ class MarkRows(QWidget):
         self.tool.show_found((fovea.slice, fovea.column) if fovea and is_found else None)
 
     def read(self) -> Marks:
-        """Return what was marked or typed; a disc only of photographs.
+        """Return what was marked or typed, and remember it; a disc only of photographs.
 
         Raises
         ------
@@ -82,10 +84,13 @@ class MarkRows(QWidget):
         # A disc typed for a photograph says nothing about a scan.
         shown = self.fields[Target.DISC].text() if self._form.isRowVisible(1) else ""
         disc = _numbers(shown, "The disc", "row, column, diameter", 3)
-        return Marks(
+        marks = Marks(
             None if fovea is None else (fovea[0], fovea[1]),
             None if disc is None else (disc[0], disc[1], disc[2]),
         )
+        if self.tool.history is not None:
+            self.tool.history.set(marks)
+        return marks
 
     def cleanup(self) -> None:
         """Remove the marks: the dock is closing."""
@@ -106,13 +111,9 @@ class MarkRows(QWidget):
         self._note.hide()
 
     def _on_typed(self) -> None:
-        """Remember and show what was typed, if it is a place; measuring says what is wrong."""
-        try:
-            marks = self.read()
-        except MeasureError:
-            return
-        if self.tool.history is not None:
-            self.tool.history.set(marks)
+        """Show what was typed, if it is a place; measuring says what is wrong."""
+        with suppress(MeasureError):
+            self.read()
             self.tool.redraw()
 
     def _show_marks(self) -> None:

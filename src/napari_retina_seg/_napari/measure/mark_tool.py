@@ -233,7 +233,7 @@ class MarkTool(QObject):
             self._layer = Shapes(
                 ndim=2,
                 name=f"{self._mask.name} · marks",
-                units=tuple(self._viewer.layers.extent.units)[-2:],
+                units=tuple(self._viewer.layers.extent.units or self._mask.units)[-2:],
                 axis_labels=self._mask.axis_labels[-2:],
                 metadata={KEY: LinkedLayerInfo(LinkKind.MARKS, link)},
             )

@@ -12,8 +12,17 @@ from qtpy.QtWidgets import QFormLayout, QPushButton
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
-from napari_retina_seg._napari.measure.job import MeasureResult, make_task, measure, save_report
+from napari_retina_seg._napari.measure.compare_rows import CompareRows
+from napari_retina_seg._napari.measure.job import (
+    MeasureResult,
+    MeasureTask,
+    make_other_task,
+    make_task,
+    measure,
+    save_report,
+)
 from napari_retina_seg._napari.measure.layers import (
+    difference_maps,
     etdrs_grid,
     find_face,
     has_grid,
@@ -33,6 +42,7 @@ from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Laterality
+from napari_retina_seg.workflows.comparing import Kind, ScanComparison
 from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
@@ -49,12 +59,14 @@ class MeasureWidget(JobDock):
         self._target: tuple[Labels, Image | None] | None = None
         self._segments: Labels | None = None
         self.found: Measurements | None = None
+        self._compared: ScanComparison | None = None
         self.active_mask = ActiveMask.of(napari_viewer)
         self.subject = text()
         self.eye = combo_box()
         self.eye.addItems([name for name, _ in _EYES])
         self.eye.setToolTip("Which eye; without it no side is called nasal or temporal.")
         self.marks = MarkRows(napari_viewer)
+        self.compare = CompareRows(napari_viewer)
         self.band = combo_box()
         self.band.setToolTip("Layer or total whose thickness map is shown.")
         self.save_button = QPushButton("Save tables…")
@@ -67,6 +79,7 @@ class MeasureWidget(JobDock):
         self._form = QFormLayout()
         add_row(self._form, "Eye", self.eye)
         self._form.addRow(self.marks)
+        self._form.addRow(self.compare)
         add_row(self._form, "Map of", self.band)
         buttons = stack(self.save_button, self.report_button, horizontal=True)
         self.lay_out(self.subject, self._form, self.tables, buttons)
@@ -84,12 +97,15 @@ class MeasureWidget(JobDock):
             return
         image = self.active_mask.image
         try:
-            task = make_task(self._viewer, mask, image, self._options())
+            options = self._options()
+            task = make_task(self._viewer, mask, image, options)
+            other = self._other(options.laterality)
         except RetinaSegError as error:
             self.status.show_result(JobStatus.FAILED, str(error))
             return
         self._target = mask, image
-        self._start(partial(measure, task), f"Measuring '{mask.name}'", f"Measuring '{mask.name}'.")
+        run = partial(measure, task, other)
+        self._start(run, f"Measuring '{mask.name}'", f"Measuring '{mask.name}'.")
 
     def save(self, path: Path) -> None:
         """Save all tables to a file, whose suffix says the form."""
@@ -134,15 +150,26 @@ class MeasureWidget(JobDock):
         self.report_button.clicked.connect(self._ask_for_report)
         self.band.activated.connect(self._show_map)
         self.tables.segment_chosen.connect(self._show_segment)
-        self.active_mask.subscribe(changed=self._on_mask)
+        self.active_mask.subscribe(changed=self._on_mask, selected=self._on_layers)
+
+    def _on_layers(self) -> None:
+        self.compare.show_mask(self.active_mask.mask)
 
     def _on_mask(self) -> None:
+        self._on_layers()
         mask = self.active_mask.mask
         if mask is None:
             self.marks.show_mask(None, None, None)
         else:
             self.marks.show_mask(mask, self.active_mask.image, self.active_mask.scheme)
         self.refresh()
+
+    def _other(self, eye: Laterality | None) -> tuple[MeasureTask, Kind] | None:
+        """Return what the mask is compared with, if the user chose so."""
+        chosen = self.compare.chosen
+        if chosen is None:
+            return None
+        return make_other_task(self._viewer, *chosen, eye), chosen[1]
 
     def _options(self) -> MeasureOptions:
         marks = self.marks.read()
@@ -158,6 +185,7 @@ class MeasureWidget(JobDock):
         if not isinstance(result, MeasureResult) or result.found is None or target is None:
             return result
         self.found, mask, image = result.found, *target
+        self._compared = result.compared
         self._source = target
         self.tables.show_tables(self.found.tables)
         self.band.clear()
@@ -184,7 +212,14 @@ class MeasureWidget(JobDock):
             for layer in earlier:
                 self._viewer.layers.remove(layer)
             face = find_face(self._viewer.layers, image)
-            self._add(thickness_map(self.found, band, mask.name, image, face))
+            thickness = thickness_map(self.found, band, mask.name, image, face)
+            self._add(thickness)
+            if self._compared is not None:
+                thickness.visible = False  # the difference lies in its place
+                for each in difference_maps(
+                    self._compared, self.found, band, mask.name, image, face
+                ):
+                    self._add(each)
 
     def _show_segments(self, layer: Labels) -> None:
         self._segments = layer

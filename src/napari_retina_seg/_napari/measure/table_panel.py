@@ -29,11 +29,14 @@ _HIDDEN = frozenset(
         ),
     }
 )
+_BY_BAND = ("etdrs", "follow-up", "asymmetry")  # shown for one layer or total at a time
 _TITLES = {
     "thickness": "Thickness by B-scan",
     "etdrs": "ETDRS subfields",
     "device": "Against the device's lines",
     "sectors": "Sectors of the circle",
+    "follow-up": "Change since the earlier visit",
+    "asymmetry": "Right minus left",
     "vessels": "Vessels",
     "segments": "Vessel segments",
     "branchings": "Branchings",
@@ -75,8 +78,8 @@ class TablePanel(QWidget):
             self.box.clear()
             self.box.addItems([_TITLES.get(table.name, table.name) for table in tables])
             names = [table.name for table in tables]
-            sums_up = [k for k, name in enumerate(names) if name in ("etdrs", "sectors")]
-            self.box.setCurrentIndex(sums_up[0] if sums_up else 0)
+            sums_up = [k for k, name in enumerate(names) if name in (*_BY_BAND, "sectors")]
+            self.box.setCurrentIndex(sums_up[-1] if sums_up else 0)
         self._show()
 
     def show_band(self, band: str) -> None:
@@ -112,7 +115,7 @@ class TablePanel(QWidget):
 
     def _shown(self) -> Table:
         table = self._tables[self.box.currentIndex()] if self._tables else Table("", (), ())
-        if table.name != "etdrs" or not self._band:
+        if table.name not in _BY_BAND or not self._band:
             return table
         column = table.columns.index("abbreviation")
         return replace(table, rows=tuple(row for row in table.rows if row[column] == self._band))
@@ -126,7 +129,8 @@ class TablePanel(QWidget):
 
 
 def _is_shown(column: str) -> bool:
-    return column not in _HIDDEN and "pixel size" not in column
+    hidden = column in _HIDDEN or column.startswith("compared with")
+    return not hidden and "pixel size" not in column
 
 
 def _item(value: Value) -> QTableWidgetItem:
