@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.image import Length, Origin, Spacing
+from napari_retina_seg.types.image import Length, Spacing
 
 UM, PX = "µm", "px"
 _SQUARE = 0.2  # most by which a pixel's width and height differ in a photograph, as a share
@@ -70,8 +70,3 @@ def photograph_grid(spacing: Spacing) -> Grid:
             f" {column:g} µm wide: state its size."
         )
     return Grid(row, column, UM)
-
-
-def origin_of(size: Length) -> str:
-    """Return where a size came from: ``file``, ``user`` or ``unknown``."""
-    return Origin(size.origin).value
