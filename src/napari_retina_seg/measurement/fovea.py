@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from napari_retina_seg.measurement.thickness import Thickness, widest_band
 from napari_retina_seg.measurement.units import MeasureError
-from napari_retina_seg.types.image import Origin, Spacing
+from napari_retina_seg.types.image import Spacing
 
 Map = npt.NDArray[Any]
 
@@ -112,11 +112,6 @@ def find_fovea(thickness: Thickness) -> Fovea:
     thinnest = np.where(within, smooth, np.inf)
     row, column = (int(i) for i in np.unravel_index(thinnest.argmin(), smooth.shape))
     return Fovea(row, column, FOUND, _doubts(smooth, row, column, thickness.spacing))
-
-
-def fovea_origin(fovea: Fovea | None) -> str:
-    """Return in words where a fovea came from, for tables."""
-    return Origin.UNKNOWN.value if fovea is None else fovea.origin
 
 
 def _sigma(spacing: Spacing, shape: tuple[int, ...]) -> tuple[float, float]:
