@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_retina_seg.imaging import surfaces
-from napari_retina_seg.imaging.continuity import make_continuous
+from napari_retina_seg.imaging.continuity import blind_ends, make_continuous
 
 ROWS, COLUMNS = 160, 160
 
@@ -127,3 +127,20 @@ def test_nothing_but_background_stays_so():
     result = result_of(planes)
     assert not result.drawn.any()
     assert not result.doubtful.any()
+
+
+def test_layers_that_go_on_where_the_image_shows_none_are_found() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((60, 200), np.uint8)
+    labels[20:40, 10:170] = 1
+    pixels = rng.integers(0, 40, labels.shape).astype(np.uint8)
+    pixels[20:40, 40:140] += 80
+    blind = blind_ends(pixels, labels)
+    assert set(np.flatnonzero(blind)) <= {*range(10, 40), *range(140, 170)}
+    assert blind.sum() > 40  # all but the columns beside the end, within the average
+    # In a shadow between columns that show layers, and up to the image's top, they stay.
+    shadow = pixels.copy()
+    shadow[:, 80:110] = 10
+    assert not blind_ends(shadow, labels)[60:120].any()
+    assert not blind_ends(pixels[20:], labels[20:]).any()
+    assert not blind_ends(pixels, np.zeros_like(labels)).any()

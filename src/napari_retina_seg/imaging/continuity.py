@@ -35,6 +35,8 @@ _THIN = 0.45  # of the median thickness of all layers: a column that shows less 
 _MARGIN = 9  # columns, by half of which the columns beside a gap are not heard either
 _SPIKE = 5  # columns: what stands out in fewer is noise
 _EVEN = 6.0  # columns over which a course is smoothed
+_FAINT = 0.1  # of the usual contrast: a network goes on where a column shows no more than that
+_SEEN = 15  # columns over which contrast is averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,48 @@ def make_continuous(
     overruled = ndimage.binary_opening(drawn & away.any(axis=0), np.ones(_SPIKE))
     doubtful = overruled | bridged
     return Continuous(np.maximum.accumulate(result, axis=0), drawn | bridged, doubtful)
+
+
+def blind_ends(pixels: npt.NDArray[np.generic], labels: npt.NDArray[np.uint8]) -> Mask:
+    """Find columns at either end of the layers in which the image itself shows none.
+
+    A network learns to draw layers through shadows, and so goes on for some columns where the
+    signal is lost for good. There, the image is no brighter within the layers than above them.
+
+    Parameters
+    ----------
+    pixels : array
+        ``(rows, columns)`` or ``(rows, columns, channels)`` B-scan.
+    labels : array
+        ``(rows, columns)`` uint8 layers, 0 for none.
+
+    Returns
+    -------
+    array
+        ``(columns,)`` bool.
+    """
+    drawn = (labels > 0).any(axis=0)
+    blind = np.zeros(len(drawn), bool)
+    if not drawn.any():
+        return blind
+    light = pixels.astype(np.float32)
+    light = light.mean(axis=2) if light.ndim == 3 else light
+    layers = labels > 0
+    above = np.cumsum(layers, axis=0) == 0
+    with np.errstate(invalid="ignore"):
+        inner = (light * layers).sum(axis=0) / layers.sum(axis=0)
+        contrast = inner - (light * above).sum(axis=0) / above.sum(axis=0)
+    known = drawn & np.isfinite(contrast)
+    if not known.any():
+        return blind
+    usual = np.median(contrast[known])
+    # With layers from the image's top on there is nothing to compare: that counts as seen.
+    shown = np.where(known, contrast, np.where(drawn, usual, 0))
+    even = ndimage.uniform_filter1d(shown, _SEEN, mode="nearest")
+    seen = np.flatnonzero(drawn & (even > _FAINT * usual))
+    if usual > 0 and len(seen):
+        blind[: seen[0]] = blind[seen[-1] + 1 :] = True
+    return blind & drawn
 
 
 def _leaps(heights: Heights, drawn: Mask) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.imaging import surfaces
-from napari_retina_seg.imaging.continuity import make_continuous
+from napari_retina_seg.imaging.continuity import blind_ends, make_continuous
 from napari_retina_seg.imaging.preprocess import Geometry
 from napari_retina_seg.models.spec import (
     ModelSpec,
@@ -35,6 +37,17 @@ def decode(
         boundaries = np.where(geometry.valid.any(axis=0), boundaries, np.float32(np.nan))
     ignore = ~geometry.valid if result.ignore is None else ~geometry.valid | result.ignore
     return Annotation(labels, boundaries, ignore, result.probabilities)
+
+
+def without_blind_ends(mask: Annotation, pixels: npt.NDArray[np.generic]) -> Annotation:
+    """Take layers out of a B-scan's outer columns in which the image shows none."""
+    blind = blind_ends(pixels, mask.labels)
+    if mask.boundaries is None or not blind.any():
+        return mask
+    labels, boundaries = mask.labels.copy(), mask.boundaries.copy()
+    labels[:, blind], boundaries[:, blind] = 0, np.nan
+    ignore = None if mask.ignore is None else mask.ignore & ~(blind & (mask.labels > 0))
+    return replace(mask, labels=labels, boundaries=boundaries, ignore=ignore)
 
 
 def _decode(

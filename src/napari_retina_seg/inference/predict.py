@@ -15,7 +15,7 @@ from napari_retina_seg.imaging.fov import FieldOfView
 from napari_retina_seg.imaging.invalid_pixels import fill_invalid
 from napari_retina_seg.imaging.plausibility import LIMITED, Limits, check_limits
 from napari_retina_seg.imaging.preprocess import Prepared, find_field, prepare_plane
-from napari_retina_seg.inference.decode import decode
+from napari_retina_seg.inference.decode import decode, without_blind_ends
 from napari_retina_seg.inference.plausibility import check_plane, join_checks, measure_plane
 from napari_retina_seg.inference.predictor import Array, Predictor, describe_device, load_predictor
 from napari_retina_seg.io.inputs import ImageLike, as_image
@@ -91,9 +91,10 @@ def iter_segment(
         try:
             plane = yield from _run(predictor, image, i, token, field)
             fired[i] = check_plane(*plane, model.spec, limits)
-            _, prepared, output = plane
+            pixels, prepared, output = plane
+            mask = decode(output, prepared.geometry, model.spec, probabilities=probabilities)
             results.append(
-                decode(output, prepared.geometry, model.spec, probabilities=probabilities)
+                without_blind_ends(mask, pixels) if mask.boundaries is not None else mask
             )
         except ImageError:
             if done + 1 == len(indices) and not any(results):
