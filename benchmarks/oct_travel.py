@@ -233,7 +233,8 @@ def page(results: dict[str, Any]) -> str:
             [[shown(key), *counted(key)] for key in ("leaps", "open", "empty")],
         ),
         f"Pixels of layers in margins: {lesions['pixels in margins']}. `oct-layers` is the model"
-        " that is shipped; the other one [was not](accuracy.md#what-each-idea-gave).",
+        " that is shipped, `resunet-tian2015` the one before [its training on drawn"
+        " disease](accuracy.md#what-each-idea-gave).",
         "30 of them with the masks that the model drew; lighter is what it left open (images"
         " CC BY 4.0, Kermany et al. 2018, Mendeley Data rscbjbr9sj):",
         "![30 scans with lesions and their masks](images/oct_travel.jpg)",

@@ -34,7 +34,7 @@ from napari_retina_seg.types.labels import OCT_LAYERS
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/open_places.json"
 PAGE = ROOT / "docs/open_places.md"
-MODEL = "resunet-tian2015"
+MODEL = "resunet-tian2015-phantoms"
 
 Labels = npt.NDArray[np.uint8]
 Rng = np.random.Generator

@@ -141,7 +141,7 @@ class Job(WindowDriver):
 
     def predict(self) -> None:
         """Let a model propose masks."""
-        self.pick(self.review.batches.models, "resunet-tian2015")
+        self.pick(self.review.batches.models, "resunet-tian2015-phantoms")
         self.click(self.review.batches.button)
         wait_until(lambda: "segmented 10 of 10" in self.review.status.text(), "ten predictions")
         self.click(self.review.button)

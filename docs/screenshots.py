@@ -54,10 +54,10 @@ def picture(image: RetinaImage, name: str, theme: str) -> None:
 def explanation(image: RetinaImage, name: str, theme: str) -> None:
     viewer = window(image, theme)
     segment = dock(viewer, "Segment")
-    _choose(segment.models.box, "resunet-tian2015")
+    _choose(segment.models.box, "resunet-tian2015-phantoms")
     wait_for(segment)
     widget = dock(viewer, "Explain")
-    _choose(widget.models.box, "resunet-tian2015")
+    _choose(widget.models.box, "resunet-tian2015-phantoms")
     _choose(widget.classes.box, "INL")
     wait_for(widget)
     keep(viewer, name, zoom=3)

@@ -222,7 +222,7 @@ def test_the_first_example(files):
     assert result.labels.shape == (160, 192)
     assert result.boundaries.shape == (8, 192)
     assert result.scheme.names[0] == "Background"
-    assert result.provenance.model == "resunet-tian2015"
+    assert result.provenance.model == "resunet-tian2015-phantoms"
 
 
 def _documented() -> list[doctest.DocTest]:

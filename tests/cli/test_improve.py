@@ -409,9 +409,9 @@ def test_a_successor_is_not_named_like_its_ancestors_or_what_the_project_keeps(f
 def test_what_forbids_a_promotion_is_found_before_it(study, fundus_model):
     rule = PatientRule(each_image=True)
     with Project(study, author="Ann") as project:
-        taken = {"name": "resunet-tian2015"}
+        taken = {"name": "resunet-tian2015-phantoms"}
         plan = finish(iter_plan(project, fundus_model, rule=rule, changes=taken))
-        with pytest.raises(ModelError, match="already a model 'resunet-tian2015'"):
+        with pytest.raises(ModelError, match="already a model 'resunet-tian2015-phantoms'"):
             check_promotable(project, plan)
         plan = finish(iter_plan(project, fundus_model, rule=rule))
         check_promotable(project, plan)

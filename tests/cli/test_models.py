@@ -33,7 +33,7 @@ def test_short_names_are_listed_beside_the_whole_ones(run):
 def test_a_former_name_is_taken_with_a_notice(capsys):
     assert choose_model("segnet-duke").name == "segnet-tian2015"
     assert "'segnet-duke' is now called 'segnet-tian2015'" in capsys.readouterr().err
-    assert choose_model("oct-layers").name == "resunet-tian2015"
+    assert choose_model("oct-layers").name == "resunet-tian2015-phantoms"
     assert capsys.readouterr().err == ""
 
 

@@ -182,4 +182,4 @@ def test_the_files_of_a_mask_say_which_checks_fired(tmp_path) -> None:
     assert files[-1].name == "scan_checks.json"
     assert said["warning"] == drawn.warning
     assert {check["name"] for check in said["checks"]} >= {"orientation", "uncertainty"}
-    assert said["model"] == "resunet-tian2015"
+    assert said["model"] == "resunet-tian2015-phantoms"

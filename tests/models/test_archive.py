@@ -59,7 +59,7 @@ def test_limits_travel_with_a_model(tmp_path):
     shipped = find_model("oct-layers")
     path = export_model(shipped, tmp_path / "shipped.zip")
     with zipfile.ZipFile(path) as archive:
-        assert "resunet-tian2015/limits.json" in archive.namelist()
+        assert "resunet-tian2015-phantoms/limits.json" in archive.namelist()
 
 
 def test_the_same_model_makes_the_same_archive(model, archive, tmp_path):

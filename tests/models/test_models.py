@@ -26,7 +26,7 @@ def edit(model: registry.ModelFolder, **changes: object) -> None:
 
 def test_the_shipped_models_are_whole_and_small() -> None:
     names = [model.name for model in registry.list_models()]
-    assert names[:2] == ["resunet-chasedb1-hrf-idrid", "resunet-tian2015"]
+    assert names[:2] == ["resunet-chasedb1-hrf-idrid", "resunet-tian2015-phantoms"]
     for name in names[:2]:
         model = registry.find_model(name)
         model.check_weights()

@@ -23,12 +23,16 @@ WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "card.md"
 BUNDLED = Path(__file__).parent / "bundled"
 # The two models that are offered first, by what they are for.
-SHORT_NAMES = {"oct-layers": "resunet-tian2015", "fundus-vessels": "resunet-chasedb1-hrf-idrid"}
-# Until version 0.2 most were called like the published systems whose recipes they follow. One was
+SHORT_NAMES = {
+    "oct-layers": "resunet-tian2015-phantoms",
+    "fundus-vessels": "resunet-chasedb1-hrf-idrid",
+}
+# Until version 0.2 most were called like the published systems whose recipes they follow. Two were
 # trained further, on more data.
 FORMER_NAMES = {
     "efficientnetb0-unet": "efficientnetb0-unet-chasedb1",
     "resunet-chasedb1-hrf": "resunet-chasedb1-hrf-idrid",
+    "resunet-tian2015": "resunet-tian2015-phantoms",
     "segnet-duke": "segnet-tian2015",
     "unet-drive": "unet-chasedb1",
     "unet-drive-noaug": "unet-chasedb1-noaug",
@@ -155,7 +159,7 @@ def list_models(modality: Modality | str | None = None) -> tuple[ModelFolder, ..
     --------
     >>> import napari_retina_seg as rs
     >>> [model.name for model in rs.list_models(rs.Modality.OCT)][0]
-    'resunet-tian2015'
+    'resunet-tian2015-phantoms'
     """
     wanted = Modality.UNKNOWN
     if modality is not None:
@@ -230,7 +234,7 @@ def load_model(model: ModelLike) -> ModelFolder:
     >>> import napari_retina_seg as rs
     >>> model = rs.load_model("oct-layers")
     >>> model.name, model.spec.scheme.classes[1].abbreviation
-    ('resunet-tian2015', 'RNFL')
+    ('resunet-tian2015-phantoms', 'RNFL')
     """
     if not isinstance(model, ModelFolder):
         model = find_model(model)
