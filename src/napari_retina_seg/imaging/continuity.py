@@ -116,18 +116,17 @@ def blind_ends(pixels: npt.NDArray[np.generic], labels: npt.NDArray[np.uint8]) -
     array
         ``(columns,)`` bool.
     """
-    drawn = (labels > 0).any(axis=0)
+    layers: Mask = labels > 0
+    drawn: Mask = np.any(layers, axis=0)
     blind = np.zeros(len(drawn), bool)
     if not drawn.any():
         return blind
-    light = pixels.astype(np.float32)
-    light = light.mean(axis=2) if light.ndim == 3 else light
-    layers = labels > 0
+    light = pixels.reshape(*labels.shape, -1).mean(axis=2, dtype=np.float32)
     above = np.cumsum(layers, axis=0) == 0
     with np.errstate(invalid="ignore"):
         inner = (light * layers).sum(axis=0) / layers.sum(axis=0)
         contrast = inner - (light * above).sum(axis=0) / above.sum(axis=0)
-    known = drawn & np.isfinite(contrast)
+    known: Mask = drawn & np.isfinite(contrast)
     if not known.any():
         return blind
     usual = np.median(contrast[known])
