@@ -15,13 +15,17 @@ VOLUME = phantom_volume(slices=9, rows=96, columns=96)
 THICKER = VOLUME.heights + np.linspace(4, 2, 96, dtype=np.float32) * (np.arange(8) > 1)[:, None]
 
 
-def measured(heights, eye="OD", name="scan", **options) -> rs.Measurements:
+def measured(heights, eye="OD", name="scan", paths=(), **options) -> rs.Measurements:
     labels = np.stack([to_labels(plane, 96) for plane in heights])
-    image = replace(VOLUME.image, name=name, spacing=SPACING)
+    face = rs.EnFace(np.zeros((100, 100), np.uint8), paths=paths)
+    image = replace(VOLUME.image, name=name, spacing=SPACING,
+                    acquisition=rs.Acquisition("raster", en_face=face))  # fmt: skip
     return rs.measure(image, rs.Annotation(labels, heights), scheme="oct-layers", laterality=eye,
                       **({"fovea": (4, 48)} | options))  # fmt: skip
 
 
+DOWN = tuple(rs.LinePath((10 * k, 0), (10 * k, 90)) for k in range(9))
+UPRIGHT = tuple(rs.LinePath((90, 10 * k), (0, 10 * k)) for k in range(9))
 NOW, EARLIER = measured(THICKER, name="now"), measured(VOLUME.heights, name="earlier")
 
 
@@ -66,6 +70,23 @@ def test_asymmetry_is_right_minus_left_whichever_is_measured():
         )
         assert temporal["difference [µm]"] > rows["outer nasal"]["difference [µm]"] > 0
     assert rs.asymmetry(NOW, left).maps["GCL+IPL"].difference[4, 20] > 0
+
+
+def test_maps_are_compared_where_the_subfields_have_other_names():
+    found = rs.follow_up(NOW, measured(VOLUME.heights, paths=DOWN))
+    assert list(by_subfield(found, "GCL+IPL")) == ["all that both scans show"]
+    assert any("subfields are not compared" in note for note in found.notes)
+    assert any("slices is known for one scan only" in note for note in found.notes)
+
+
+def test_scans_that_would_have_to_be_turned_are_refused():
+    upright = measured(VOLUME.heights, name="upright", paths=UPRIGHT)
+    fellow = measured(VOLUME.heights, "OS", "fellow", UPRIGHT)
+    with pytest.raises(rs.RetinaSegError, match="Only the B-scans of 'upright' are not horizontal"):
+        rs.follow_up(NOW, upright)
+    with pytest.raises(rs.RetinaSegError, match="'upright' and 'fellow' are not horizontal"):
+        rs.asymmetry(upright, fellow)
+    assert rs.follow_up(upright, upright).maps
 
 
 def test_the_error_comes_from_both_models_probabilities():

@@ -88,8 +88,8 @@ def compare_grids(first: Etdrs, second: Etdrs) -> tuple[SubfieldDifference, ...]
     other = {subfield.name: subfield for subfield in second.subfields}
     if {subfield.name for subfield in first.subfields} != set(other):
         raise MeasureError(
-            "The subfields of both grids have different names, since the direction of slices or"
-            " columns is known for one of them only: state it."
+            "The ETDRS subfields are not compared: those of both scans have different names, since"
+            " the direction of slices or columns is known for one of them only."
         )
     result = []
     for subfield in first.subfields:

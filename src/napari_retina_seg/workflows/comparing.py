@@ -136,7 +136,10 @@ def _compare(scan: Measurements, other: Measurements, kind: Kind) -> ScanCompari
         grids = [one.etdrs.get(name) for one in (other, scan)]
         parts = [found.summary(SHARED)]
         if grids[0] is not None and grids[1] is not None:
-            parts += compare_grids(grids[0], grids[1])
+            try:
+                parts += compare_grids(grids[0], grids[1])
+            except MeasureError as error:
+                notes.append(str(error))
         rows += [{**start, **_row(part, kind, sign)} for part in parts]
     if not maps:
         raise MeasureError(notes[-1])
@@ -197,15 +200,37 @@ def _reversed_axes(
     one, two = scan_orientation(scan.image), scan_orientation(other.image)
     notes = []
     pairs = (one.first_is_superior, two.first_is_superior), (one.first_is_left, two.first_is_left)
+    _check_horizontal(scan, other, kind, pairs[1])
     flips = [None not in pair and pair[0] != pair[1] for pair in pairs]
-    if None in pairs[1] or (None in pairs[0] and pairs[0] != (None, None)):
-        notes.append(
-            "The direction of slices or columns is known for one scan only: the other is taken to"
-            " run the same way."
-        )
-    elif pairs[0] == (None, None) and scan.image.is_volume:
+    if pairs[0] == (None, None) and scan.image.is_volume:
         notes.append("The direction of the slices is not known: it is taken to be the same.")
+    elif None in pairs[0] and scan.image.is_volume:
+        notes.append(
+            "The direction of the slices is known for one scan only: the other is taken to run the"
+            " same way."
+        )
     return (flips[0], flips[1] != (kind == ASYMMETRY)), notes
+
+
+def _check_horizontal(
+    scan: Measurements, other: Measurements, kind: Kind, first_is_left: tuple[bool | None, ...]
+) -> None:
+    """Refuse what would have to be turned; columns without a left end run up or down."""
+    upright = [
+        f"'{one.image.name}'"
+        for one, left in zip((scan, other), first_is_left, strict=True)
+        if left is None
+    ]
+    if kind == ASYMMETRY and upright:
+        raise MeasureError(
+            f"The B-scans of {' and '.join(upright)} are not horizontal: asymmetry is that of"
+            " horizontal scans."
+        )
+    if len(upright) == 1:
+        raise MeasureError(
+            f"Only the B-scans of {upright[0]} are not horizontal, and scans are not turned to be"
+            " compared: choose two of one direction."
+        )
 
 
 def _doubts(
