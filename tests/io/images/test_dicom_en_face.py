@@ -5,6 +5,8 @@ import pytest
 from pydicom.sequence import Sequence
 
 from napari_retina_seg.io import read_image
+from napari_retina_seg.io.images import dicom
+from napari_retina_seg.io.images.dicom_pixels import decode_pixels as decode
 from napari_retina_seg.types.acquisition import ScanPattern
 from vendor_files import PATIENT
 
@@ -79,6 +81,27 @@ def test_without_its_photograph_the_pattern_is_known(read, changes, warning):
     assert image.acquisition.en_face is None
     assert image.acquisition.pattern is ScanPattern.RASTER
     assert warning in image.warnings[-1]
+
+
+def test_of_files_that_refer_to_each_other_each_is_read_once(
+    tmp_path, make_dicom, sequence, monkeypatch
+):
+    decoded = []
+    monkeypatch.setattr(
+        dicom,
+        "decode_pixels",
+        lambda path, *rest: (decoded.append(path.stem), decode(path, *rest))[1],
+    )
+    names = ("1.2.3.1", "1.2.3.2")
+    for own, other in (names, names[::-1]):
+        location = sequence(ReferencedSOPInstanceUID=other, ReferenceCoordinates=STORED[0])
+        frame = sequence(OphthalmicFrameLocationSequence=location)
+        scan = make_dicom(VOLUME[0], OPT, PerFrameFunctionalGroupsSequence=frame)
+        scan.SOPInstanceUID = scan.file_meta.MediaStorageSOPInstanceUID = own
+        scan.save_as(tmp_path / f"{own}.dcm")
+    image = read_image(tmp_path / "1.2.3.1.dcm")
+    np.testing.assert_array_equal(image.acquisition.en_face.pixels, VOLUME[0])
+    assert decoded == list(names)
 
 
 def test_other_locations_are_left_out(read):

@@ -84,6 +84,20 @@ def _read_bare(path: Path) -> Dataset:
 
 
 def _read(path: Path, dataset: Dataset) -> RetinaImage:
+    image, order = _read_frames(path, dataset)
+    if image.modality is not Modality.OCT:
+        return image
+    return with_acquisition(path, dataset, image, order, _read_referred)
+
+
+def _read_referred(path: Path) -> RetinaImage:
+    """Read an image that another refers to, without what it refers to itself."""
+    with decoding(path, "DICOM"):
+        return _read_frames(path, read_attributes(path))[0]
+
+
+def _read_frames(path: Path, dataset: Dataset) -> tuple[RetinaImage, tuple[int, ...]]:
+    """Return an image, and for each slice which frame it is."""
     _refuse_masks(path, dataset)
     if not any(keyword in dataset for keyword in _PIXELS):
         content = known_name(dataset.get("SOPClassUID"))
@@ -106,9 +120,7 @@ def _read(path: Path, dataset: Dataset) -> RetinaImage:
         metadata=read_device(dataset),
     )
     image = replace(image, valid=valid, placement=slices.placement, warnings=slices.warnings)
-    if image.modality is not Modality.OCT:
-        return image
-    return with_acquisition(path, dataset, image, slices.order, read_dicom)
+    return image, slices.order
 
 
 def _reorder(frames: npt.NDArray[Any], order: tuple[int, ...]) -> npt.NDArray[Any]:
