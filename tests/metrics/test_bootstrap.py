@@ -4,6 +4,7 @@ from scipy import stats
 
 from napari_retina_seg.metrics.bootstrap import (
     Estimate,
+    bootstrap_auc,
     bootstrap_difference,
     bootstrap_mean,
     bootstrap_sums,
@@ -41,6 +42,12 @@ def test_images_of_one_patient_are_drawn_together() -> None:
 
 def test_one_patient_gives_no_interval() -> None:
     assert bootstrap_mean([0.5, 0.7], ["a", "a"]) == Estimate(0.6, None, None, 2, 1)
+
+
+def test_the_auc_of_one_patient_has_no_interval() -> None:
+    shown, rated = np.array([True, False, False]), np.array([0.6, 0.7, 0.2])
+    assert bootstrap_auc(shown, rated, ["a"] * 3) == Estimate(0.5, None, None, 3, 1)
+    assert bootstrap_auc(shown, rated, ["a", "b", "c"]) == Estimate(0.5, 0, 1, 3, 3)
 
 
 def test_images_without_a_value_are_left_out() -> None:

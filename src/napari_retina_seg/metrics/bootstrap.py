@@ -165,11 +165,13 @@ def bootstrap_auc(
     of_positive, of_negative = likelihood[positive, np.newaxis], likelihood[~positive]
     outranks = (of_positive > of_negative) + 0.5 * (of_positive == of_negative)
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    times = _draw(len(names), seed)[:, member]
-    with np.errstate(invalid="ignore"):
-        pairs = times[:, positive].sum(axis=1) * times[:, ~positive].sum(axis=1)
-        drawn = ((times[:, positive] @ outranks) * times[:, ~positive]).sum(axis=1) / pairs
-    low, high = _limits(drawn)
+    low, high = None, None
+    if len(names) > 1:
+        times = _draw(len(names), seed)[:, member]
+        with np.errstate(invalid="ignore"):
+            pairs = times[:, positive].sum(axis=1) * times[:, ~positive].sum(axis=1)
+            drawn = ((times[:, positive] @ outranks) * times[:, ~positive]).sum(axis=1) / pairs
+        low, high = _limits(drawn)
     return Estimate(float(outranks.mean()), low, high, len(positive), len(names))
 
 
