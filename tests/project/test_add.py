@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_retina_seg.io import read_image
@@ -12,7 +13,7 @@ from napari_retina_seg.io.images.folders import list_tree
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.errors import ProjectError, ReadError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
-from vendor_files import intensities, write_vol, write_xml_export
+from vendor_files import intensities, write_optovue, write_vol, write_xml_export
 
 
 def test_an_image_is_referred_to_where_it_is(ann, write_scan):
@@ -147,8 +148,48 @@ def test_files_of_oct_devices_are_images(ann, tmp_path):
         ann.read_image(added.images[0].id)
 
 
-def test_an_export_of_several_files_is_not_copied_in_part(ann, tmp_path):
-    export = write_xml_export(tmp_path, (255 * intensities()).astype("uint8"))
-    added = ann.add_images([export], copy=True)
+def write_volume(folder: Path, fill: int) -> Path:
+    """Write a MetaImage as those of RETOUCH are: each header is as all others."""
+    folder.mkdir()
+    (folder / "oct.raw").write_bytes(bytes([fill]) * 24)
+    header = folder / "oct.mhd"
+    header.write_text("DimSize = 4 3 2\nElementType = MET_UCHAR\nElementDataFile = oct.raw\n")
+    return header
+
+
+def test_volumes_whose_headers_are_alike_are_two_images(ann, tmp_path):
+    paths = [write_volume(tmp_path / name, fill) for fill, name in enumerate(("a", "b"))]
+    first, second = ann.add_images(paths).images
+    assert (ann.read_image(first.id).pixels.max(), ann.read_image(second.id).pixels.max()) == (0, 1)
+    (tmp_path / "b/oct.raw").write_bytes(bytes(24))
+    with pytest.raises(ProjectError, match="was changed since it was added"):
+        ann.read_image(second.id)
+
+
+def write_cube(folder: Path) -> Path:
+    path = folder / "Macular Cube 200x200_1-1-2020_1-1-1_OD_sn1_cube_z.img"
+    with path.open("wb") as file:
+        file.truncate(200 * 1024 * 200)
+    return path
+
+
+OPTOVUE_TEXT = "Window Height = 16 Pixels\nScan Length = 20 A-scans\nScan Usage = 2 frames\n"
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda folder: write_xml_export(folder, (255 * intensities()).astype("uint8")),
+         "image of several files"),
+        (lambda folder: write_volume(folder / "a", 1), "image of several files"),
+        (lambda folder: write_optovue(folder, [np.zeros((2, 16, 20))], OPTOVUE_TEXT),
+         "image of several files"),
+        (write_cube, "says in its name alone what it is"),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_read_alone_is_not_copied(ann, tmp_path, write, message):
+    path = write(tmp_path)
+    added = ann.add_images([path], copy=True)
     assert added.images == ()
-    assert "export of several files" in added.problems[0]
+    assert message in added.problems[0]
+    assert len(ann.add_images([path], copy=False).images) == 1

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
-from napari_retina_seg.io.images.content import check_readable_name, is_heyex_content
+from napari_retina_seg.io.images.content import RAW_CUBE, check_readable_name
+from napari_retina_seg.io.images.files import files_beside
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
@@ -185,11 +186,8 @@ def _read_file(
         )
     if stated is not None:
         image = with_stated_spacing(image, stated)
-    if copy and is_heyex_content(path):
-        raise ReadError(
-            f"'{path}' is an export of several files, of which one can't be copied without the"
-            " others: add it without copying."
-        )
+    if copy:
+        _check_copy(path)
     stored = None
     if copy:
         content = path.read_bytes()
@@ -206,6 +204,20 @@ def _read_file(
         stored,
     )
     return _ReadFile(path, sha256, facts)
+
+
+def _check_copy(path: Path) -> None:
+    """Refuse to copy a file that can't be read without its name or the files beside it."""
+    if files_beside(path):
+        raise ReadError(
+            f"'{path}' is an image of several files, of which one can't be copied without the"
+            " others: add it without copying."
+        )
+    if path.suffix.lower() == RAW_CUBE:
+        raise ReadError(
+            f"'{path}' says in its name alone what it is, and a copy in the project has another"
+            " name: add it without copying."
+        )
 
 
 def _record(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_retina_seg.io.atomic import sync_folder, write_durably
-from napari_retina_seg.io.images.content import is_heyex_content
+from napari_retina_seg.io.images.files import files_beside
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import ProjectError, ReadError
 
@@ -168,7 +168,8 @@ def hash_file(path: Path) -> str:
 def hash_source(path: Path) -> str:
     """Return the SHA-256 that identifies an image: of its file, and of all that belong to it.
 
-    An XML export of a device is an image of several files: the XML and its pictures.
+    An XML export of a device is an image of several files, and so are some others; see
+    `files_beside`.
 
     Raises
     ------
@@ -176,15 +177,13 @@ def hash_source(path: Path) -> str:
         If one can't be read.
     """
     own = hash_file(path)
-    if not is_heyex_content(path):
-        return own
-    from napari_retina_seg.io.images.vendor.heyex_xml import listed_pictures
-
     try:
-        pictures = sorted(set(listed_pictures(path)))
-    except ReadError:  # it is no export, or no longer one
+        others = sorted(set(files_beside(path)))
+    except ReadError:  # it is no such image, or no longer one
         return own
-    parts = [own, *(hash_file(picture) for picture in pictures)]
+    if not others:
+        return own
+    parts = [own, *map(hash_file, others)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -22,6 +22,7 @@ from napari_retina_seg.io.images.content import (
     has_dicom_mark,
     is_bioptigen,
     is_for_dicom,
+    is_heyex_content,
     is_heyex_xml,
     read_head,
 )
@@ -67,6 +68,32 @@ def read_numbered(path: Path, number: int) -> RetinaImage:
     several = _find_several(path)
     image = read_file(path) if several is None else several.read(path, number)
     return replace(image, name=f"{image.name}-{number}")
+
+
+def files_beside(path: Path) -> tuple[Path, ...]:
+    """Return the other files that an image consists of, which are beside the one that is opened.
+
+    They are the pictures of an XML export, the raw values of a MetaImage, and the description of
+    an Optovue file.
+
+    Raises
+    ------
+    ReadError
+        If they can't be found.
+    """
+    if is_heyex_content(path):
+        from napari_retina_seg.io.images.vendor.heyex_xml import listed_pictures
+
+        return listed_pictures(path)
+    if path.suffix.lower() == METAIMAGE:
+        from napari_retina_seg.io.images.metaimage import find_raw_file
+
+        return (find_raw_file(path),)
+    if path.suffix.lower() == OPTOVUE and _find_several(path) is not None:
+        from napari_retina_seg.io.images.vendor.optovue import find_description
+
+        return (find_description(path),)
+    return ()
 
 
 class _Several(NamedTuple):

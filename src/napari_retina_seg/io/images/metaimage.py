@@ -63,8 +63,8 @@ def read_metaimage(path: Path) -> RetinaImage:
     """
     from napari_retina_seg.imaging.modality import guess_modality
 
-    with decoding(path, _KIND), path.open("rb") as file:
-        fields = _parse(file.read(_LONGEST).decode("latin-1"))
+    with decoding(path, _KIND):
+        fields = _read_header(path)
         raw = _find_raw(path, fields)
         sizes = [float(size) for size in fields.get("ElementSpacing", "").split()]
     check_claim(f"'{path}'", raw.shape, itemsize=raw.dtype.itemsize)
@@ -85,7 +85,21 @@ def read_metaimage(path: Path) -> RetinaImage:
     )
 
 
-def _parse(text: str) -> dict[str, str]:
+def find_raw_file(path: Path) -> Path:
+    """Return the raw file that a header names.
+
+    Raises
+    ------
+    ReadError
+        As `read_metaimage`.
+    """
+    with decoding(path, _KIND):
+        return _find_raw(path, _read_header(path)).path
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        text = file.read(_LONGEST).decode("latin-1")
     pairs = (line.partition("=") for line in text.splitlines())
     return {key.strip(): value.strip() for key, equals, value in pairs if equals}
 

@@ -89,7 +89,14 @@ def read_optovue(path: Path, number: int) -> RetinaImage:
     )
 
 
-def _describe(path: Path) -> str:
+def find_description(path: Path) -> Path:
+    """Return the text file that describes a file.
+
+    Raises
+    ------
+    ReadError
+        If there is none.
+    """
     beside = next((one for one in (path.with_suffix(".txt"), path.with_suffix(".TXT"))
                    if one.is_file()), None)  # fmt: skip
     if beside is None:
@@ -98,6 +105,11 @@ def _describe(path: Path) -> str:
             f" copy '{path.with_suffix('.txt').name}' beside it, or export it as DICOM, TIFF or"
             " PNG."
         )
+    return beside
+
+
+def _describe(path: Path) -> str:
+    beside = find_description(path)
     with decoding(beside, "a description of an Optovue file"), beside.open("rb") as file:
         return file.read(_LONGEST).decode("latin-1")
 
