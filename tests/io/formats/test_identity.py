@@ -20,6 +20,7 @@ from napari_retina_seg.io.formats.identity import (
 from napari_retina_seg.io.formats.nifti import write_nifti
 from napari_retina_seg.io.formats.raster import write_tiff
 from napari_retina_seg.types.errors import ReadError, WriteError
+from vendor_files import bioptigen_bytes
 
 GREY = np.zeros((20, 20), np.uint8)
 KEY = "0f" * 32
@@ -155,6 +156,8 @@ def test_headers_of_devices(tmp_path):
     )
     (tmp_path / "a.e2e").write_bytes(b"CMDb" + bytes(100))
     assert find_identity(tmp_path / "a.e2e") == ("Heidelberg E2E header: patient",)
+    (tmp_path / "a.OCT").write_bytes(bioptigen_bytes(np.zeros((1, 4, 6), np.uint16)))
+    assert find_identity(tmp_path / "a.OCT") == ("Bioptigen header: description",)
     with pytest.raises(ReadError, match="can't be opened"):
         find_identity(tmp_path / "absent.vol")
 

@@ -12,7 +12,13 @@ from typing import Any
 from napari_retina_seg.io._compat import without_pillow_limit
 from napari_retina_seg.io._decoding import decoding, max_pixels
 from napari_retina_seg.io.formats.dicom_source import CREATOR
-from napari_retina_seg.io.images.content import E2E_STARTS, TOPCON, VOL_STARTS, is_read_as_dicom
+from napari_retina_seg.io.images.content import (
+    E2E_STARTS,
+    TOPCON,
+    VOL_STARTS,
+    is_bioptigen,
+    is_read_as_dicom,
+)
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
 from napari_retina_seg.types.file_names import composed, name_key
@@ -93,9 +99,9 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
 
     Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
     with private elements (but this program's own) and writing that is said to be burned into the
-    pixels; patients in headers of Heidelberg and Topcon; texts in TIFF, PNG, JPEG and GIF that
-    speak of a patient; and dates, names or numbers of six and more digits in the file's name. Text
-    in the pixels is not read.
+    pixels; patients in headers of Heidelberg and Topcon, and Bioptigen's description; texts in
+    TIFF, PNG, JPEG and GIF that speak of a patient; and dates, names or numbers of six and more
+    digits in the file's name. Text in the pixels is not read.
 
     Parameters
     ----------
@@ -171,6 +177,9 @@ def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
         if head.startswith(start):
             yield f"{vendor} header: patient"
             return
+    if is_bioptigen(head):
+        yield "Bioptigen header: description"
+        return
     if head.startswith(_XML_STARTS):
         for field in _XML_FIELD.finditer(path.read_bytes()):
             yield f"Heidelberg XML: {field[1].decode()}"
