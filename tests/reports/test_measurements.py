@@ -8,8 +8,10 @@ import pytest
 
 import napari_retina_seg as rs
 from napari_retina_seg.imaging.phantom import phantom_volume
+from napari_retina_seg.measurement.apostel import apostel_tables
 from napari_retina_seg.measurement.registration import en_face_affine
 from napari_retina_seg.reports.measurements.maps import make_canvas
+from napari_retina_seg.reports.measurements.report import _Pdf
 from napari_retina_seg.types.errors import WriteError
 
 VOLUME = phantom_volume(slices=9, rows=96, columns=128)
@@ -104,3 +106,14 @@ def test_the_page_of_a_photograph_and_of_lesions(tmp_path):
     assert "slice 6 of 9" in page
     volume = lesions.find_table("lesions").as_rows()[0]["volume [mm³]"]
     assert f"{volume:.4g}" in page
+
+
+def test_what_does_not_fit_on_a_page_is_on_a_further_one(tmp_path):
+    found = measure()
+    found = replace(found, tables=(*found.tables, rs.follow_up(found, found).table))
+    doubtful = replace(found, notes=("What is doubtful about it is here. " * 9,) * 9)
+    for one, pages in ((found, 2), (doubtful, 3)):
+        path = rs.save_measurement_report(one, tmp_path / "r.pdf")
+        assert path.read_bytes().count(b"/Type /Page ") == pages  # one is that of APOSTEL
+    facts = [{"model and its weights": f"{number:0300}"} for number in range(25)]
+    assert _Pdf().finish(apostel_tables(facts)).count(b"/Type /Page ") == 2

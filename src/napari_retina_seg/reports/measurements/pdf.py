@@ -42,6 +42,10 @@ class PdfPage:
         self._write(_MARGIN, title, fontsize=13)
         self._y -= 0.08
 
+    def has_room(self, height: float) -> bool:
+        """Whether something of a height in inches fits below, at most into half the margin."""
+        return self._y - height >= _MARGIN / 2
+
     def paragraphs(self, sentences: Sequence[str], **style: Any) -> None:
         """Add running text."""
         for line in _wrapped(sentences):

@@ -182,7 +182,9 @@ class _Pdf:
         origin = [" · ".join(f"{name}: {value}" for name, value in facts(found))]
         page.paragraphs([f"napari-retina-seg {__version__}. {LEAD}"], color="0.35")
         page.paragraphs(warned, color="#a04000")
-        page.pictures(pictures(found), height_of(tables, [origin]))
+        below = height_of(tables, [origin])
+        page.pictures(pictures(found), below)
+        page = self._with_room(page, below, title)
         page.sheets(tables)
         page.paragraphs(origin)
         self._save(page)
@@ -192,11 +194,21 @@ class _Pdf:
             page = PdfPage(_APOSTEL)
             page.paragraphs([_REFERENCE], color="0.35")
             for point, rows in groupby(_shown(table).rows, key=lambda row: row[:2]):
-                page.paragraphs([" ".join(point)], fontweight="bold")
-                page.paragraphs([f"{item}: {value or _BLANK}" for _, _, item, value in rows])
+                name = [" ".join(point)]
+                items = [f"{item}: {value or _BLANK}" for *_, item, value in rows]
+                page = self._with_room(page, height_of([], [name, items]), _APOSTEL)
+                page.paragraphs(name, fontweight="bold")
+                page.paragraphs(items)
             self._save(page)
         self._pages.close()
         return self._file.getvalue()
+
+    def _with_room(self, page: PdfPage, height: float, title: str) -> PdfPage:
+        """Return the page, or a further one if what comes next would go beyond its end."""
+        if page.has_room(height):
+            return page
+        self._save(page)
+        return PdfPage(f"{title}, continued")
 
     def _save(self, page: PdfPage) -> None:
         show_as_text(page.figure)
