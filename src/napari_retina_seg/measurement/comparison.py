@@ -67,8 +67,12 @@ class MapDifference:
     def summary(self, name: str) -> SubfieldDifference:
         """Return the means over all that both scans measured."""
         seen = np.isfinite(self.difference)
-        first, second = float(self.first[seen].mean()), float(self.second[seen].mean())
-        error = np.nan if self.error is None else float(np.nanmean(self.error[seen]))
+        first, second = (
+            float(one[seen].mean(dtype=np.float64)) for one in (self.first, self.second)
+        )
+        error = np.nan
+        if self.error is not None:
+            error = float(np.nanmean(self.error[seen], dtype=np.float64))
         return SubfieldDifference(name, first, second, second - first, error, float(seen.mean()))
 
 
