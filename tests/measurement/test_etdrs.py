@@ -95,6 +95,16 @@ def test_a_placement_says_which_way_a_scan_runs():
     assert scan_orientation(scan()).first_is_superior is None
 
 
+@pytest.mark.parametrize("sign", [1, -1])  # columns, rows and slices along LPS, and along RAS
+def test_a_placement_that_programs_write_by_default_says_nothing(sign):
+    axes = np.eye(4)
+    axes[:3, :3] = [[0, 0, 0.01 * sign], [0, 0.004 * sign, 0], [0.12, 0, 0]]
+    assert scan_orientation(scan(placement=Placement(axes))) == Orientation()
+    axes[0, 3] = 3
+    known = scan_orientation(scan(placement=Placement(axes)))
+    assert (known.first_is_superior, known.first_is_left) == (False, sign > 0)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "superior", "left"),
     [

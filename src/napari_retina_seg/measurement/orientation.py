@@ -65,7 +65,8 @@ def scan_orientation(image: RetinaImage) -> Orientation:
 
     Where B-scans lie on the en-face image says most, which shows the fundus upright; then the
     placement in the patient. Without both, B-scans are taken to run from the left of the fundus
-    to its right, as in macular rasters; whether the first is the upper one is not known.
+    to its right, as in macular rasters; whether the first is the upper one is not known. A
+    placement at 0 along the world's axes is what programs write that know none.
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ def scan_orientation(image: RetinaImage) -> Orientation:
         paths = [path for path in acquisition.en_face.paths if isinstance(path, LinePath)]
         if paths and len(paths) == image.n_slices:
             return _by_paths(paths)
-    return Orientation() if image.placement is None else _by_placement(image.placement)
+    if image.placement is None or _is_default(image.placement):
+        return Orientation()
+    return _by_placement(image.placement)
 
 
 def _by_paths(paths: list[LinePath]) -> Orientation:
@@ -85,6 +88,14 @@ def _by_paths(paths: list[LinePath]) -> Orientation:
     across = np.subtract(paths[0].end, paths[0].start)
     down = middles[-1] - middles[0]
     return Orientation(*_directions(down[0], np.hypot(*down), across[1], np.hypot(*across)))
+
+
+def _is_default(placement: Placement) -> bool:
+    """Whether its first pixel is at 0, and columns, rows and slices run along LPS or RAS."""
+    axes = placement.affine[:3, 2::-1]
+    along = axes / np.linalg.norm(axes, axis=0)
+    is_straight = any(np.allclose(along, np.diag((sign, sign, 1))) for sign in (1, -1))
+    return is_straight and not placement.affine[:3, 3].any()
 
 
 def _by_placement(placement: Placement) -> Orientation:
