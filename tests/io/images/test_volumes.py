@@ -8,7 +8,7 @@ from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.nifti import may_be_mask
 from napari_retina_seg.io.images.folders import list_folder
 from napari_retina_seg.io.images.vendor import slices
-from napari_retina_seg.types.errors import ReadError
+from napari_retina_seg.types.errors import ImageError, ReadError
 
 VOLUME = np.random.default_rng(0).integers(0, 256, (3, 16, 20)).astype(np.uint8)
 HEADER = """ObjectType = Image
@@ -51,6 +51,15 @@ def test_a_nifti_image_has_its_sizes_and_its_place(tmp_path, suffix):
     np.testing.assert_allclose(image.placement.affine[:3, 3], [-5, -6, 7])
     assert image.name == "scan"
     assert not may_be_mask(path)
+
+
+@pytest.mark.parametrize("dtype", [[("R", "u1"), ("G", "u1"), ("B", "u1")], np.complex64])
+def test_a_nifti_without_grey_levels_is_refused_in_a_sentence(tmp_path, dtype):
+    path = tmp_path / "scan.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((20, 16, 3), dtype), np.eye(4)), path)
+    assert not may_be_mask(path)
+    with pytest.raises(ImageError, match="whole or real numbers"):
+        read_image(path)
 
 
 def test_a_damaged_nifti_is_refused_in_silence(tmp_path, caplog):

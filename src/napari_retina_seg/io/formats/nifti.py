@@ -257,6 +257,8 @@ def may_be_mask(path: Path) -> bool:
             values = np.asanyarray(image.dataobj)
     except ReadError:
         return True
+    if values.dtype.kind not in "biuf":  # colours, complex numbers
+        return False
     with np.errstate(invalid="ignore"):
         labels = values.astype(np.uint8)
     return np.array_equal(labels, values) and len(np.unique(labels)) <= _MOST_CLASSES
