@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -192,4 +193,15 @@ def test_what_could_not_be_read_alone_is_not_copied(ann, tmp_path, write, messag
     added = ann.add_images([path], copy=True)
     assert added.images == ()
     assert message in added.problems[0]
-    assert len(ann.add_images([path], copy=False).images) == 1
+    (image,) = ann.add_images([path], copy=False).images
+    assert ann.read_image(image.id).grid == image.shape[-2:]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_image_is_read_again(ann, tmp_path, suffix, copy):
+    values = np.arange(20 * 16 * 3, dtype=np.int16).reshape(20, 16, 3)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / f"scan{suffix}")
+    (image,) = ann.add_images([tmp_path / f"scan{suffix}"], copy=copy).images
+    assert (image.name, image.shape) == ("scan", (3, 16, 20))
+    np.testing.assert_array_equal(ann.read_image(image.id).pixels, values.transpose(2, 1, 0))

@@ -83,8 +83,13 @@ def is_image_content(path: Path) -> bool:
               *_TIFF_STARTS, b"\x93NUMPY", *_VENDOR_STARTS)  # fmt: skip
     is_webp = head.startswith(_RIFF) and head[_WEBP_AT:].startswith(_WEBP)
     is_dicom = has_dicom_mark(head) or is_bare_dicom(head)
-    is_raw = is_bioptigen(head) or _CUBE.search(path.name) is not None
-    return head.startswith(starts) or is_webp or is_dicom or is_heyex_xml(head) or is_raw
+    is_other = is_heyex_xml(head) or _is_raw(path, head)
+    return head.startswith(starts) or is_webp or is_dicom or is_other
+
+
+def _is_raw(path: Path, head: bytes) -> bool:
+    """Whether a file is Bioptigen's, or is called like a cube of Zeiss."""
+    return is_bioptigen(head) or _CUBE.search(path.name) is not None
 
 
 def may_be_image(path: Path) -> bool:
@@ -95,7 +100,9 @@ def may_be_image(path: Path) -> bool:
         head = read_head(path)
     except ReadError:
         return False
-    is_other = head.startswith((*ARRAY_STARTS, *_VENDOR_STARTS)) or is_heyex_xml(head)
+    starts = (*ARRAY_STARTS, *_VENDOR_STARTS, *NIFTI_STARTS)
+    is_packed = head.startswith(GZIP) and path.suffix.lower() == ".gz"  # NIfTI
+    is_other = head.startswith(starts) or is_packed or is_heyex_xml(head) or _is_raw(path, head)
     return find_kind(head) is not None or is_other or is_for_dicom(path, head)
 
 
