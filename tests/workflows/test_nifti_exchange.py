@@ -93,6 +93,19 @@ def leave(ann: Project, path: Path, shape: tuple[int, ...], folder: Path) -> Pat
     return mask
 
 
+def test_a_mask_lies_where_its_nifti_image_does(ann, tmp_path):
+    affine = np.eye(4)
+    affine[:3, :3] = [[0, 0, 0.1], [0.012, 0, 0], [0, -0.004, 0]]
+    affine[:3, 3] = FIRST
+    pixels = scan((3, *SHAPE)).transpose(2, 1, 0)
+    image = nibabel.Nifti1Image(pixels, affine)
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    mask = nibabel.load(leave(ann, tmp_path / "a.nii.gz", (3, *SHAPE), tmp_path / "out"))
+    np.testing.assert_allclose(mask.affine, affine, atol=1e-5)
+    np.testing.assert_array_equal(mask.get_fdata(), drawn((3, *SHAPE)).transpose(2, 1, 0))
+
+
 def test_simpleitk_lays_an_exported_mask_on_its_dicom_image(ann, tmp_path):
     sitk = pytest.importorskip("SimpleITK")
     source = write_plane(tmp_path / "a.dcm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_retina_seg.io import SUFFIXES, is_read_as_dicom
+from napari_retina_seg.io.formats.nifti import is_nifti
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.image import Placement
@@ -22,13 +23,13 @@ def placement_of(project: ProjectView, image: ProjectImage) -> Placement | None:
     ReadError
         If it can't be read.
     """
-    there = image.path.is_file()
-    without = not is_read_as_dicom(image.path) if there else _is_named_as_without(image.path)
-    if without:
+    if _is_without(image.path):
         return None  # such files have none, and need not exist
     return project.read_image(image.id).placement
 
 
-def _is_named_as_without(path: Path) -> bool:
-    """Whether a missing file has a suffix of a format without placement."""
+def _is_without(path: Path) -> bool:
+    """Whether a file is of a format without placement; if it is missing, by its suffix."""
+    if path.is_file():
+        return not (is_read_as_dicom(path) or is_nifti(path))
     return path.suffix.lower() in _WITHOUT
