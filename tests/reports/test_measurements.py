@@ -111,9 +111,8 @@ def test_the_page_of_a_photograph_and_of_lesions(tmp_path):
 def test_what_does_not_fit_on_a_page_is_on_a_further_one(tmp_path):
     found = measure()
     found = replace(found, tables=(*found.tables, rs.follow_up(found, found).table))
-    doubtful = replace(found, notes=("What is doubtful about it is here. " * 9,) * 9)
-    for one, pages in ((found, 2), (doubtful, 3)):
-        path = rs.save_measurement_report(one, tmp_path / "r.pdf")
-        assert path.read_bytes().count(b"/Type /Page ") == pages  # one is that of APOSTEL
+    found = replace(found, notes=("What is doubtful about it is here. " * 9,) * 9)
+    path = rs.save_measurement_report(found, tmp_path / "r.pdf")
+    assert path.read_bytes().count(b"/Type /Page ") == 3  # the last is that of APOSTEL
     facts = [{"model and its weights": f"{number:0300}"} for number in range(25)]
     assert _Pdf().finish(apostel_tables(facts)).count(b"/Type /Page ") == 2
