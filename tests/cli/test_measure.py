@@ -69,7 +69,7 @@ def test_without_masks_the_image_is_segmented_first(run, scan, oct_model, tmp_pa
         (["-o", "t.csv", "--fovea", "3"], 2, "--fovea SLICE,COLUMN"),
         (["-o", "t.csv", "--disc", "a,b,c"], 2, "--disc ROW,COLUMN,DIAMETER"),
         (["-o", "t.csv", "--pixel-size", "0,0"], 2, "axial pixel size is 0 µm"),
-        (["-o", "t.csv", "--report", "r.doc"], 2, "is no report"),
+        (["-o", "t.csv", "--report", "r.doc"], 2, "not a name for a report"),
         (["-o", "t.csv", "--masks", "none"], 2, "There is no folder"),
         (["-o", "t.csv", "--masks", "."], 1, "has no mask of 'scan.png'"),
     ],

@@ -60,7 +60,7 @@ def test_a_pdf_has_a_page_for_each_eye_and_one_for_apostel(tmp_path):
     content = path.read_bytes()
     assert content.startswith(b"%PDF")
     assert content.count(b"/Type /Page ") == 3
-    with pytest.raises(WriteError, match="is no report"):
+    with pytest.raises(WriteError, match="not a name for a report"):
         rs.save_measurement_report(found, tmp_path / "r.txt")
 
 

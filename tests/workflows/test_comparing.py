@@ -110,7 +110,7 @@ def test_the_error_comes_from_both_models_probabilities():
          "not known which eye 'earlier' shows: state it"),
         (lambda: replace(EARLIER, fovea=None), "where the fovea of 'earlier' is: state it"),
         (lambda: replace(EARLIER, thickness=None), "has no mask of layers"),
-        (lambda: replace(EARLIER, scheme=rs.LabelScheme("x", NOW.scheme.classes)), "other layers"),
+        (lambda: replace(EARLIER, scheme=rs.LabelScheme("x", NOW.scheme.classes)), "different lay"),
     ],
 )  # fmt: skip
 def test_what_does_not_belong_together_is_refused(other, message):

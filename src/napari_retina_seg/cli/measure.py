@@ -227,7 +227,7 @@ def _find_reference(
         return None
     sources = expand([str(path)]).group()
     if len(sources) != 1:
-        raise UsageError(f"'{path}' is {len(sources)} images: name one to compare with.")
+        raise UsageError(f"'{path}' holds {len(sources)} images: name one to compare with.")
     stated = request.options.laterality
     if stated is not None and fellow:
         stated = stated.fellow

@@ -113,7 +113,7 @@ def _compare(scan: Measurements, other: Measurements, kind: Kind) -> ScanCompari
     (here, place), (there, other_place) = _measured(scan), _measured(other)
     if scan.scheme.surfaces != other.scheme.surfaces:
         raise MeasureError(
-            f"The masks of '{scan.image.name}' and '{other.image.name}' have other layers:"
+            f"The masks of '{scan.image.name}' and '{other.image.name}' have different layers:"
             f" '{scan.scheme.name}' and '{other.scheme.name}'. Choose masks of one scheme."
         )
     flips, notes = _reversed_axes(scan, other, kind)
@@ -242,7 +242,9 @@ def _doubts(
         notes += [f"{found} {doubt}" for doubt in other.fovea.doubts]
     models = [one.provenance.get("weights SHA-256") for one in (scan, other)]
     if models[0] != models[1]:
-        notes.append("The masks are not by the same model: a difference may be theirs.")
+        notes.append(
+            "The masks do not come from the same model: part of the difference may be due to that."
+        )
     if here.uncertainty is None or there.uncertainty is None:
         notes.append(
             "The error of the difference is not known: both masks would have to come from a model,"

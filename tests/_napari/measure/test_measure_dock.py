@@ -84,7 +84,7 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     assert (row["laterality"], row["mask from"]) == ("OD", "drawn or corrected by hand")
     dock.save(tmp_path / "t.doc")
     assert "is no table" in dock.status.text()
-    for name, message in (("r.html", "'r.html'"), ("r.txt", "is no report")):
+    for name, message in (("r.html", "'r.html'"), ("r.txt", "not a name for a report")):
         with qtbot.waitSignal(dock.finished, timeout=60_000):
             dock.save_report(tmp_path / name)
         assert message in dock.status.text()

@@ -113,8 +113,8 @@ def test_a_case_of_retouch_is_one_image(tmp_path):
     ({"DimSize = 20 16 3": "DimSize = 20 16 4"}, "states 1,280 bytes of values"),
     ({"DimSize = 20 16 3": "DimSize = -20 -16 3"}, "bytes of values"),
     ({"DimSize = 20 16 3": "DimSize = many"}, "damaged or cut short"),
-    ({"CompressedData = False": "CompressedData = True"}, "without compression"),
-    ({"MET_UCHAR": "MET_STRING"}, "no grey image"),
+    ({"CompressedData = False": "CompressedData = True"}, "uncompressed grey image"),
+    ({"MET_UCHAR": "MET_STRING"}, "uncompressed grey image"),
     ({"oct.raw": "../oct.raw"}, "needs its raw file"),
     ({"oct.raw": "gone.raw"}, "needs its raw file 'gone.raw'"),
 ])  # fmt: skip

@@ -111,7 +111,7 @@ def _find_raw(path: Path, fields: dict[str, str]) -> _Raw:
     is_packed = fields.get("CompressedData", "False").lower() == "true"
     if kind is None or len(shape) not in (2, 3) or channels != "1" or is_packed:
         raise ReadError(
-            f"'{path}' is no grey image of two or three axes without compression: save it so."
+            f"'{path}' is not an uncompressed grey image of two or three axes: save it as one."
         )
     name = fields.get("ElementDataFile", "")
     try:

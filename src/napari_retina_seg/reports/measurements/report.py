@@ -114,7 +114,7 @@ class MeasurementReport:
 
     def __init__(self, path: Path) -> None:
         if path.suffix.lower() not in SUFFIXES:
-            raise WriteError(f"'{path}' is no report: name a file that ends in .html or .pdf.")
+            raise WriteError(f"'{path}' is not a name for a report: end it in .html or .pdf.")
         self._path = path
         self._form: _Form = _Pdf() if path.suffix.lower() == ".pdf" else _Html()
         self._facts: list[dict[str, str]] = []
