@@ -53,7 +53,7 @@ def main() -> None:
     wait_until(lambda: not measure.is_running, "the tables", measure.status)
     viewer.reset_view()
     driver.keep(IMAGES / "guide_measure.png")
-    report = HOME / "eye01_measurements.pdf"
+    report = HOME / "eye01-measurements.pdf"
     measure.save_report(report)
     wait_until(lambda: not measure.is_running, "the report", measure.status)
     viewer.close()

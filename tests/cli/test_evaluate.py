@@ -9,6 +9,7 @@ from helpers import tiny_model, write_png
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.inference.evaluate import iter_evaluate
+from napari_retina_seg.metrics.measures import MEASURES
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.progress import finish
 
@@ -196,9 +197,9 @@ def test_figures_are_whole_however_many_stand_side_by_side(run, photos, fundus_m
     assert len(content(tmp_path / "out")["evaluations"]) == 5
     assert len(content(tmp_path / "out")["comparisons"]) == 2
     for told in content(tmp_path / "out")["evaluations"]:
-        for measure in told["mean"].values():
-            one = measure["all"]
-            figures = [f"{one[name]:.3f}" for name in ("value", "low", "high")]
+        for name, measure in told["mean"].items():
+            one, decimals = measure["all"], MEASURES[name].decimals
+            figures = [f"{one[part]:.{decimals}f}" for part in ("value", "low", "high")]
             shown = "{} [{}, {}]".format(*figures).replace("-0.000", "0.000").replace("-", "−")
             assert shown in result.stdout
 

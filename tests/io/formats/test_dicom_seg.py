@@ -374,7 +374,7 @@ def test_a_segmentation_by_itself(tmp_path, volume, labels):
     ("labels", "scheme", "warning"),
     [
         ({1: "1", 2: "3", 7: "7"}, None, "may be classes of 'oct-layers' or 'duke-layers' or"),
-        ({1: "1", 2: "1", 7: "1"}, None, "or 'fundus-vessels': they are shown by their numbers"),
+        ({1: "1", 2: "1", 7: "1"}, None, "or 'fundus-arteries-veins': they are shown by their"),
         ({1: "INL", 2: "EZ", 7: "ONL"}, OCT_LAYERS, ""),
         ({1: "INL", 2: "Choroid", 7: "RPE"}, OCTID_LAYERS, ""),
         ({1: "Vessel", 2: "Vessels", 7: "vasculature"}, FUNDUS_VESSELS, ""),

@@ -40,6 +40,7 @@ from napari_retina_seg.io.formats.training import TrainingItem, read_training_fo
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.image import Laterality, Length, Origin, Spacing
 from napari_retina_seg.types.labels import SCHEMES
+from napari_retina_seg.types.pixel_size import SLICE_UM
 
 
 def one_of(read, path):
@@ -178,6 +179,11 @@ def test_a_mask_comes_back_with_all_that_is_known_of_it(tmp_path_factory, suffix
         )
     write, read = FORMATS[suffix]
     path = tmp_path_factory.mktemp("exchange") / f"mask.{suffix}"
+    between = record.spacing.slice.um
+    if suffix == "dcm" and record.is_volume and between and between < SLICE_UM[0]:
+        with pytest.raises(WriteError, match="which no scan has"):
+            write(path, record)
+        return
     if suffix == "dcm" and record.planes[0].size < 8:
         with pytest.raises(WriteError, match="fewer than 8 pixels"):
             write(path, record)

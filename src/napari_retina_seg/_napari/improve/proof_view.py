@@ -111,4 +111,4 @@ class ProofView(QTableWidget):
 def _title(row: Row) -> str:
     """Return the name of a row, with the unit of one that is no Dice."""
     name = "mean" if row.name == "all" else row.name
-    return f"{name}, px" if row.measure.endswith("_px") else name
+    return f"{name}, px" if row.measure.endswith("px") else name

@@ -257,7 +257,7 @@ class MeasureWidget(JobDock):
     def _ask(self, title: str, kinds: str, suffix: str, purpose: str) -> Path | None:
         if self.found is None:
             return None
-        name = f"{self.found.image.name}_measurements{suffix}"
+        name = f"{self.found.image.name}-measurements{suffix}"
         return ask_for_file(self, title, kinds, name, purpose, self._source[1])
 
     def cleanup(self) -> None:

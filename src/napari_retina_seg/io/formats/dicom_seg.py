@@ -31,6 +31,7 @@ from napari_retina_seg.types.annotation import IGNORE
 from napari_retina_seg.types.errors import ReadError, WriteError
 from napari_retina_seg.types.image import Laterality, Spacing
 from napari_retina_seg.types.labels import LabelClass, LabelScheme
+from napari_retina_seg.types.pixel_size import SLICE_UM, plausible_um
 
 _GROUP, _ELEMENT = 0x0099, 0x01  # of the private block with the card
 _LABEL = 64  # characters that DICOM grants a segment's label
@@ -75,8 +76,16 @@ def write_dicom_seg(
     ------
     WriteError
         If the reference is of another size, its frames have no place to be described with, the
-        image has fewer than 8 pixels, or the file can't be written.
+        image has fewer than 8 pixels or slices nearer to each other than any scan's, or the file
+        can't be written.
     """
+    between = record.spacing.slice.um
+    if record.is_volume and between is not None and plausible_um(between, SLICE_UM) is None:
+        # By places that are nearly the same, a reader can't tell which slice comes first.
+        raise WriteError(
+            f"'{record.name}' states a distance of slices of {between:g} µm, which no scan has:"
+            " correct it, or export the mask as NIfTI or TIFF."
+        )
     if record.planes[0].size < _LEAST:
         raise WriteError(
             f"'{record.name}' has fewer than {_LEAST} pixels, too few for a DICOM segmentation:"
