@@ -34,7 +34,7 @@ from napari_retina_seg._napari.widgets import scrolling, text
 
 KEY = "?"
 _NAME = "retina-seg-key-table"
-_WIDTH, _HEIGHT = 880, 650  # px; a laptop shows 1366 x 768
+_WIDTH, _HEIGHT = 880, 712  # px; a laptop shows 1366 x 768
 
 _HOW = (
     "Keys work while the image has the focus, which a new image or a tool gives it. Those of"
