@@ -78,6 +78,21 @@ def test_keys_are_the_tool_s_only_while_it_is_in_use(shown, dock, mask):
     assert not tool.button.isChecked()
 
 
+def test_the_tool_ends_with_its_mask(shown, dock, vessels, mask):
+    tool = dock.vessels.kinds
+    shown.layers.selection.active = vessels  # the first mask
+    assert not tool.button.isChecked()
+    shown.layers.selection.active = mask
+    push(tool.button)
+    assert tool.button.isChecked()
+    mask.editable = False
+    assert not tool.button.isChecked()
+    mask.editable = True
+    push(tool.button)
+    shown.layers.remove(mask)
+    assert not tool.button.isChecked()
+
+
 def test_the_mask_keeps_its_classes_in_a_file(tmp_path):
     labels = np.arange(4, dtype=np.uint8).repeat(8).reshape(4, 8)
     path = tmp_path / "eye_mask.png"

@@ -78,13 +78,14 @@ class ArteryVeinTool(QWidget):
         self._work.done.connect(self._on_found)
 
     def refresh(self) -> None:
-        """Offer what the mask allows; another mask or plane ends the clicking."""
+        """Offer what the mask allows; another mask or plane, or none to edit, ends the clicking."""
         active = self._active_mask
-        if self._mask is None or self._place != (active.mask, active.where):
+        can = active.mask is not None and not active.disabled_reason
+        if self._mask is None or not can or self._place != (active.mask, active.where):
             self.deactivate()
         scheme = None if active.mask is None else active.scheme
         self.setVisible(scheme is not None and (_is_plain(scheme) or scheme == ARTERIES_VEINS))
-        self.button.setEnabled(active.mask is not None and not active.disabled_reason)
+        self.button.setEnabled(can)
         self.button.setToolTip(
             "Click on segments of vessels to make them artery or vein."
             if scheme == ARTERIES_VEINS
