@@ -1,5 +1,6 @@
 """Fovea and disc marked by mouse and keys in a window."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,12 @@ from mouse import CTRL, SHIFT, add_mask, click, drag, press, push, settle
 from napari_retina_seg._napari.acquisitions import EnFaceInfo
 from napari_retina_seg._napari.layers import KEY, image_fields, image_layers
 from napari_retina_seg._napari.measure.mark_tool import Target
+from napari_retina_seg._napari.measure.marks import Marks, marks_of
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg.imaging.phantom import phantom_volume
+from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.acquisition import EnFace, LinePath
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, OCT_LESIONS
 
 VOLUME = phantom_volume(slices=5, rows=64, columns=80)
 
@@ -119,6 +122,32 @@ def test_the_fovea_is_marked_on_b_scan_and_en_face_and_moved(dock, scan, qtbot):
     assert not dock.marks._form.isRowVisible(1)  # a scan has no disc
 
 
+def test_marks_are_kept_as_they_were_set(dock, photograph, scan, qtbot):
+    viewer, exact = dock._viewer, Marks((30.123456789, 40.0), (50.0, 51.123456789, 20.0))
+    viewer.layers.selection.active = photograph.mask
+    history = marks_of(photograph.image)
+    history.set(exact)
+    dock.marks.show_mask(photograph.mask, photograph.image, FUNDUS_VESSELS)
+    assert dock.marks.read() == exact  # not as rounded for the field
+    # A mask of lesions has no disc, and leaves that of the image alone.
+    dock.marks.show_mask(photograph.mask, photograph.image, OCT_LESIONS)
+    assert dock.marks.read() == replace(exact, disc=None)
+    assert history.now == exact
+    dock.marks.show_mask(photograph.mask, photograph.image, FUNDUS_VESSELS)
+    dock.marks.fields[Target.FOVEA].setText("nan, 3")
+    with pytest.raises(MeasureError, match=r"as row, column in px: received 'nan, 3'"):
+        dock.marks.read()
+    assert "B-scan" not in dock.marks.buttons[Target.FOVEA].toolTip()
+    viewer.layers.selection.active = scan.mask
+    field = dock.marks.fields[Target.FOVEA]
+    field.setText("9, 500")  # beyond the scan, which is on an en-face image
+    qtbot.keyPress(field, Qt.Key.Key_Return)
+    assert not any("marks" in layer.name for layer in viewer.layers)
+    field.setText("3, 20")
+    qtbot.keyPress(field, Qt.Key.Key_Return)
+    assert list(viewer.layers["mask [1] · marks"].shape_type) == ["ellipse"]
+
+
 def test_a_place_that_is_typed_is_remembered_and_shown(dock, photograph, qtbot):
     field = dock.marks.fields[Target.FOVEA]
     field.setFocus()
@@ -126,6 +155,12 @@ def test_a_place_that_is_typed_is_remembered_and_shown(dock, photograph, qtbot):
     qtbot.keyPress(field, Qt.Key.Key_Return)
     (ring,) = dock._viewer.layers["mask · marks"].data
     assert ring.mean(axis=0) == pytest.approx((30, 40))
+    dock._viewer.layers.remove("mask · marks")
+    dock._viewer.dims.point = (5.0, 5.0)  # as napari does while it removes all layers
+    assert "mask · marks" not in dock._viewer.layers
+    field.setText("31, 40")
+    qtbot.keyPress(field, Qt.Key.Key_Return)
+    assert "mask · marks" in dock._viewer.layers
     dock._viewer.layers.remove(photograph.mask)
     settle()
     assert field.text() == ""

@@ -9,6 +9,7 @@ import pytest
 
 from napari_retina_seg._napari.job import JobStatus
 from napari_retina_seg._napari.layers import KEY, image_fields, image_layers, is_image
+from napari_retina_seg._napari.measure.job import image_of
 from napari_retina_seg._napari.measure.mark_tool import Target
 from napari_retina_seg._napari.measure.marks import Marks, marks_of
 from napari_retina_seg._napari.reader import get_reader
@@ -75,8 +76,8 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     assert np.ptp(circle, axis=0) == pytest.approx((6000, 6000))
     dock.band.setCurrentIndex(0)
     dock.band.activated.emit(0)
-    maps = [layer.name for layer in viewer.layers if "[µm]" in layer.name]
-    assert maps == [f"{mask.name} · RNFL [µm]"]
+    names = [layer.name for layer in viewer.layers if "[µm]" in layer.name or "grid" in layer.name]
+    assert names == [f"{mask.name} · RNFL [µm]", f"{mask.name} · ETDRS grid"]  # the grid above
     assert viewer.layers.selection.active == mask
     dock.save(tmp_path / "t.csv")
     with (tmp_path / "t_etdrs.csv").open(encoding="utf-8") as file:
@@ -127,6 +128,7 @@ def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
     dock.eye.setCurrentIndex(1)  # OD
     marks_of(viewer.layers["before"]).set(Marks(fovea=(2.0, 64.0)))
     result = click(dock, qtbot)
+    assert "'now · mask' is measured and compared with 'before · mask', in µm" in result.message
     assert "Not compared" not in result.message
     assert dock.compare.chosen == (viewer.layers["before · mask"], "follow-up")
     assert dock.tables.box.currentText() == "Change since the earlier visit"
@@ -147,6 +149,43 @@ def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
     dock.compare.kind.setCurrentIndex(1)  # the fellow eye
     click(dock, qtbot)
     assert dock.tables.box.currentText() == "Right minus left"
+    viewer.layers.selection.active = viewer.layers["before · mask"]
+    assert "The tables are of 'now · mask'" in dock.subject.text()
+
+
+def test_what_is_stated_of_an_image_holds_for_no_other(viewer, dock):
+    masks = []
+    for name in ("one", "two"):
+        image = viewer.add_image(np.zeros((40, 40)), name=name)
+        masks.append(add_mask(viewer, image, np.ones((40, 40), np.uint8), OCT_LAYERS))
+        dock.eye.setCurrentIndex(1 if name == "one" else 0)  # OD
+    device = add_mask(viewer, image, np.ones((40, 40), np.uint8), OCT_LAYERS)
+    assert [dock.compare.box.itemText(k) for k in range(dock.compare.box.count())] == [
+        "Nothing",
+        "one · mask",  # nothing of the scan itself, which is no other visit
+    ]
+    assert dock.eye.currentText() == "As the file says"
+    viewer.layers.selection.active = masks[0]
+    assert dock.eye.currentText() == "OD, right"
+    viewer.layers.remove("one")
+    assert image_of(viewer, masks[0]) is None  # that of another scan is none of its own
+    device.metadata[KEY] = MaskInfo("", OCT_LAYERS)  # of no image that is known
+    assert image_of(viewer, device).name == "two"
+
+
+def test_the_table_of_single_scans_shows_all_layers(viewer, dock, qtbot):
+    for name in ("before", "now"):
+        picture = replace(VOLUME.image, name=name, pixels=VOLUME.image.pixels[2])
+        ((pixels, options, _),) = image_layers(picture)
+        image = viewer.add_image(pixels, **options)
+        add_mask(viewer, image, VOLUME.labels[2], OCT_LAYERS, VOLUME.heights[2])
+        marks_of(image).set(Marks(fovea=(0.0, 64.0)))
+    dock.marks.fields[Target.FOVEA].setText("0, 64")
+    dock.tables.show_band("RNFL")  # of a volume that was measured before
+    dock.compare.box.setCurrentIndex(1)
+    result = click(dock, qtbot)
+    assert dock.tables.box.currentText() == "Change since the earlier visit", result.message
+    assert len({row for _, row in shown(dock)}) == len(dock.found.thickness.bands)
 
 
 def test_map_and_grid_lie_on_the_en_face_image(viewer, dock, qtbot, tmp_path):

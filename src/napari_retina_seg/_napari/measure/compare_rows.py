@@ -7,7 +7,7 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt.utils import signals_blocked
 
-from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.layers import KEY, have_same_image
 from napari_retina_seg._napari.results import MaskInfo
 from napari_retina_seg._napari.widgets import add_row, combo_box
 from napari_retina_seg.workflows.comparing import ASYMMETRY, FOLLOW_UP, Kind
@@ -20,7 +20,7 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 
 class CompareRows(QWidget):
-    """Lists the other open masks with the same layers."""
+    """Lists the open masks of other images with the same layers."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
@@ -29,8 +29,8 @@ class CompareRows(QWidget):
         self._wanted: Labels | None = None  # by the user, also while another layer is selected
         self.box, self.kind = combo_box(), combo_box()
         self.box.setToolTip(
-            "Another open mask: thickness is compared in the ETDRS subfields and as a map,"
-            " registered by the fovea."
+            "An open mask of another image: thickness is compared in the ETDRS subfields and as a"
+            " map, registered by the fovea."
         )
         self.kind.addItems([title for title, _ in _KINDS])
         self.kind.setToolTip("What the other mask is of.")
@@ -71,8 +71,8 @@ class CompareRows(QWidget):
 
 
 def _has_layers_of(layer: object, mask: Labels) -> bool:
-    if not isinstance(layer, Labels) or layer == mask:
-        return False
+    if not isinstance(layer, Labels) or layer == mask or have_same_image(layer, mask):
+        return False  # of the same scan it is neither an earlier visit nor the fellow eye
     info, own = layer.metadata.get(KEY), mask.metadata[KEY]
     surfaces = own.scheme.surfaces
     return bool(surfaces) and isinstance(info, MaskInfo) and info.scheme.surfaces == surfaces

@@ -16,7 +16,9 @@ from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.layers import (
     KEY,
     find_image_of,
+    finest,
     have_same_image,
+    is_image,
     position,
     retina_image,
 )
@@ -78,16 +80,34 @@ def make_other_task(
 ) -> MeasureTask:
     """Copy the mask that another one is compared with; see `make_task`.
 
-    `eye` is that of the other one, if the user stated it: it says which eye this is, if the file
-    does not.
+    `eye` is that of the other one, if the user stated it: it says which eye this is, if neither
+    its file nor the user does.
     """
-    image = find_image_of(mask, viewer.layers)
-    options = MeasureOptions(fovea=marks_of(mask if image is None else image).now.fovea)
+    image = image_of(viewer, mask)
+    stated = marks_of(mask if image is None else image)
+    options = MeasureOptions(laterality=stated.eye, fovea=stated.now.fovea)
     task = make_task(viewer, mask, image, options)
-    if eye is not None and task.image.laterality is Laterality.UNKNOWN:
-        stated = eye if kind == FOLLOW_UP else eye.fellow
-        task = replace(task, options=replace(task.options, laterality=stated))
+    if eye is not None and stated.eye is None and task.image.laterality is Laterality.UNKNOWN:
+        this = eye if kind == FOLLOW_UP else eye.fellow
+        task = replace(task, options=replace(task.options, laterality=this))
     return task
+
+
+def image_of(viewer: napari.Viewer, mask: Labels) -> Image | None:
+    """Return the image of a mask; of a mask that names none the only one of its size.
+
+    Pixel sizes, eye and marks of another image would be taken for its own.
+    """
+    images = [each for each in viewer.layers if is_image(each) and _have_same_grid(each, mask)]
+    found = find_image_of(mask, images)
+    if found is None and len(images) == 1 and not mask.metadata[KEY].image:
+        return images[0]
+    return found
+
+
+def _have_same_grid(image: Image, mask: Labels) -> bool:
+    shape = finest(image).shape
+    return bool(shape[image.ndim - 2 : image.ndim] == mask.data.shape[-2:])
 
 
 def make_task(
@@ -187,7 +207,10 @@ def _measure(
     if other is not None:
         found, compared = yield from _compare(found, other, token)
     unit = "µm" if found.image.spacing.axial.um else "px"
-    message = f"'{task.name}' is measured, in {unit}."
+    done = "measured"
+    if other is not None and compared is not None:
+        done += f" and compared with '{other[0].name}'"
+    message = f"'{task.name}' is {done}, in {unit}."
     if unit == "px":
         message += " The pixel size is not known: enter it in the Segment dock."
     message = " ".join((message, *found.notes))

@@ -33,6 +33,7 @@ class MeasureInfo:
 
     image: str
     kind: str
+    mask: str
     image_layer: weakref.ref[Image] | None = None
 
 
@@ -74,7 +75,7 @@ def thickness_map(
         name=f"{name} · {band} [{thickness.unit}]",
         colormap="viridis",
         contrast_limits=(limits[0], max(limits[1], limits[0] + 1e-3)),
-        metadata={KEY: _info(found, _THICKNESS, image)},
+        metadata={KEY: _info(found, _THICKNESS, name, image)},
         **_place(found, face, (1.0, 1.0)),
     )
 
@@ -101,7 +102,7 @@ def difference_maps(
             name=f"{name} · {band} {what} [{UM}]",
             colormap="PiYG",
             contrast_limits=(-limit, limit),
-            metadata={KEY: _info(found, _DIFFERENCE, image)},
+            metadata={KEY: _info(found, _DIFFERENCE, name, image)},
             **place,
         )
     ]
@@ -115,7 +116,7 @@ def difference_maps(
                 name=f"{name} · {band} error of the {what} [{UM}]",
                 colormap="viridis",
                 contrast_limits=(0.0, limit),
-                metadata={KEY: _info(found, _DIFFERENCE, image)},
+                metadata={KEY: _info(found, _DIFFERENCE, name, image)},
                 **(place | {"affine": below @ place["affine"]}),
             )
         )
@@ -142,7 +143,7 @@ def etdrs_grid(
         edge_color="white",
         face_color="transparent",
         edge_width=_LINE_UM,
-        metadata={KEY: _info(found, "ETDRS grid", image)},
+        metadata={KEY: _info(found, "ETDRS grid", name, image)},
         **_place(found, face, (spacing.slice.um, spacing.lateral.um)),
     )
 
@@ -156,7 +157,7 @@ def segment_layer(found: Measurements, name: str, image: Image | None, mask: Lay
         painted.reshape(np.shape(mask.data)),
         name=f"{name} · segments",
         opacity=0.9,
-        metadata={KEY: _info(found, "segments", image)},
+        metadata={KEY: _info(found, "segments", name, image)},
         scale=mask.scale,
         translate=mask.translate,
         affine=mask.affine.affine_matrix,
@@ -167,9 +168,9 @@ def segment_layer(found: Measurements, name: str, image: Image | None, mask: Lay
     return layer
 
 
-def _info(found: Measurements, kind: str, image: Image | None) -> MeasureInfo:
+def _info(found: Measurements, kind: str, mask: str, image: Image | None) -> MeasureInfo:
     link = None if image is None else weakref.ref(unwrap_proxy(image))
-    return MeasureInfo(found.image.name, kind, link)
+    return MeasureInfo(found.image.name, kind, mask, link)
 
 
 def _place(found: Measurements, face: Image | None, step: tuple[float, float]) -> dict[str, Any]:
@@ -214,7 +215,7 @@ def has_grid(found: Measurements) -> bool:
 
 
 def is_map_of(layer: Layer, name: str) -> bool:
-    """Whether a layer is a map of a mask: of thickness, or of how it differs from another."""
+    """Whether a layer is a map of the mask of a name: its thickness, or a difference."""
     info = layer.metadata.get(KEY)
     is_map = isinstance(info, MeasureInfo) and info.kind in (_THICKNESS, _DIFFERENCE)
-    return is_map and layer.name.startswith(f"{name} · ")
+    return is_map and info.mask == name

@@ -61,10 +61,11 @@ class MarkPlaces:
         for layer in self._maps():
             info, place = layer.metadata[KEY], fovea
             if isinstance(info, EnFaceInfo):
-                if not info.face.paths:
-                    continue
-                path = info.face.paths[min(round(fovea[0]), len(info.face.paths) - 1)]
-                row, column = path.points(int(self._mask.data.shape[-1]))[round(fovea[1])]
+                index, at = round(fovea[0]), round(fovea[1])
+                columns = int(self._mask.data.shape[-1])
+                if not (0 <= index < len(info.face.paths) and 0 <= at < columns):
+                    continue  # not on the scan; measuring says so
+                row, column = info.face.paths[index].points(columns)[at]
                 place = float(row), float(column)
             spots.append(np.array(self._world(layer, place)))
         return spots

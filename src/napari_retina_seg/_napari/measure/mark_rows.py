@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from math import isfinite
 
 import napari
 from napari.layers import Image, Labels
@@ -34,6 +36,7 @@ class MarkRows(QWidget):
         self.fields = {target: QLineEdit() for target in Target}
         self.buttons = {target: QPushButton("Mark") for target in Target}
         self._note = text()
+        self._is_photograph = False
         self._form = QFormLayout()
         for target, field in self.fields.items():
             button = self.buttons[target]
@@ -46,7 +49,6 @@ class MarkRows(QWidget):
         self.fields[Target.FOVEA].setToolTip("Place of the fovea in px.")
         self.fields[Target.DISC].setPlaceholderText("row, column, diameter")
         self.fields[Target.DISC].setToolTip("The optic disc in px, for the zones around it.")
-        self.buttons[Target.FOVEA].setToolTip(_NOTES[Target.FOVEA] + _ON_SCAN)
         self.buttons[Target.DISC].setToolTip(_NOTES[Target.DISC])
         self.setLayout(stack(self._form, self._note))
         self._note.hide()
@@ -59,10 +61,13 @@ class MarkRows(QWidget):
         """Show the marks of a mask's image."""
         self.tool.show_mask(mask, image)
         is_photograph = scheme is not None and bool(vessel_values(scheme))
+        self._is_photograph = is_photograph
         self.setVisible(is_photograph or scheme is None or bool(scheme.surfaces))
         self._form.setRowVisible(1, is_photograph)
         hint = "row, column" if is_photograph else "slice, column: found if empty"
         self.fields[Target.FOVEA].setPlaceholderText(hint)
+        where = "" if is_photograph else _ON_SCAN
+        self.buttons[Target.FOVEA].setToolTip(_NOTES[Target.FOVEA] + where)
         for button in self.buttons.values():
             button.setEnabled(mask is not None)
         self._show_marks()
@@ -80,17 +85,18 @@ class MarkRows(QWidget):
         MeasureError
             If something else was typed.
         """
-        fovea = _numbers(self.fields[Target.FOVEA].text(), "The fovea", "slice, column", 2)
-        # A disc typed for a photograph says nothing about a scan.
-        shown = self.fields[Target.DISC].text() if self._form.isRowVisible(1) else ""
-        disc = _numbers(shown, "The disc", "row, column, diameter", 3)
-        marks = Marks(
-            None if fovea is None else (fovea[0], fovea[1]),
-            None if disc is None else (disc[0], disc[1], disc[2]),
-        )
+        marks, shown = self._marks, {target: field.text() for target, field in self.fields.items()}
+        # Fields show rounded numbers: what was not typed stays as it was marked.
+        if shown[Target.FOVEA] != _text(marks.fovea):
+            order = "row, column" if self._is_photograph else "slice, column"
+            fovea = _numbers(shown[Target.FOVEA], "The fovea", order, 2)
+            marks = replace(marks, fovea=None if fovea is None else (fovea[0], fovea[1]))
+        if self._is_photograph and shown[Target.DISC] != _text(marks.disc):
+            disc = _numbers(shown[Target.DISC], "The disc", "row, column, diameter", 3)
+            marks = replace(marks, disc=None if disc is None else (disc[0], disc[1], disc[2]))
         if self.tool.history is not None:
             self.tool.history.set(marks)
-        return marks
+        return marks if self._is_photograph else replace(marks, disc=None)
 
     def cleanup(self) -> None:
         """Remove the marks: the dock is closing."""
@@ -116,11 +122,18 @@ class MarkRows(QWidget):
             self.read()
             self.tool.redraw()
 
-    def _show_marks(self) -> None:
+    @property
+    def _marks(self) -> Marks:
         history = self.tool.history
-        marks = Marks() if history is None else history.now
-        for target, place in ((Target.FOVEA, marks.fovea), (Target.DISC, marks.disc)):
-            self.fields[target].setText(", ".join(f"{value:.6g}" for value in place or ()))
+        return Marks() if history is None else history.now
+
+    def _show_marks(self) -> None:
+        self.fields[Target.FOVEA].setText(_text(self._marks.fovea))
+        self.fields[Target.DISC].setText(_text(self._marks.disc))
+
+
+def _text(place: tuple[float, ...] | None) -> str:
+    return ", ".join(f"{value:.6g}" for value in place or ())
 
 
 def _numbers(typed: str, what: str, form: str, count: int) -> list[float] | None:
@@ -137,6 +150,6 @@ def _numbers(typed: str, what: str, form: str, count: int) -> list[float] | None
         numbers = [float(part) for part in typed.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) != count:
+    if len(numbers) != count or not all(map(isfinite, numbers)):
         raise MeasureError(f"{what} is given as {form} in px: received '{typed}'.")
     return numbers

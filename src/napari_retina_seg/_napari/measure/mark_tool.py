@@ -62,23 +62,29 @@ class MarkTool(QObject):
         self._drawn: object = None
         self.history: MarkHistory | None = None
         self.target: Target | None = None
-        viewer.dims.events.point.connect(self.redraw)
+        viewer.dims.events.point.connect(self._on_moved)
 
     def show_mask(self, mask: Labels | None, image: Image | None) -> None:
         """Show the marks of another mask's image; marking ends."""
         self.stop()
+        history = None if mask is None else marks_of(mask if image is None else image)
+        if mask == self._mask and history is self.history:
+            return  # another reason why it can be corrected or not
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
         self._mask, self._found = mask, None
         self._places = None if mask is None else MarkPlaces(self._viewer, mask, image)
-        self.history = None if mask is None else marks_of(mask if image is None else image)
+        self.history = history
         self.redraw()
 
     def show_found(self, place: Place | None) -> None:
-        """Show where the fovea was found, which can then be moved."""
+        """Show where the fovea was found, which can then be moved, above the maps."""
         self._found = place
         self.redraw()
+        if self._is_there:
+            layers = self._viewer.layers
+            layers.move(layers.index(self._layer), -1)
 
     def start(self, target: Target) -> None:
         """Take clicks and drags for the fovea or the disc."""
@@ -114,7 +120,7 @@ class MarkTool(QObject):
     def cleanup(self) -> None:
         """Remove the marks from the viewer: the dock is closing."""
         self.show_mask(None, None)
-        self._viewer.dims.events.point.disconnect(self.redraw)
+        self._viewer.dims.events.point.disconnect(self._on_moved)
 
     def _keys(self) -> dict[str, Callable[[], object]]:
         return {"Escape": self.stop, "Control-Z": self._undo, "Control-Shift-Z": self._redo}
@@ -185,14 +191,17 @@ class MarkTool(QObject):
 
     # Layer
 
-    def redraw(self, marks: object = None) -> None:
-        """Draw marks, by default those that hold; called when a slider moves, too."""
+    @property
+    def _is_there(self) -> bool:
+        return self._layer is not None and self._layer in self._viewer.layers
+
+    def redraw(self, marks: Marks | None = None) -> None:
+        """Draw marks, by default those that hold."""
         if self.history is None:
             return
-        shapes = self._shapes(marks if isinstance(marks, Marks) else self.history.now)
+        shapes = self._shapes(marks or self.history.now)
         drawn = [(kind, points.tolist()) for kind, points in shapes]
-        is_there = self._layer is not None and self._layer in self._viewer.layers
-        if drawn == (self._drawn if is_there else []):
+        if drawn == (self._drawn if self._is_there else []):
             return
         layer, self._drawn = self._add(), drawn
         layer.data = []
@@ -201,6 +210,14 @@ class MarkTool(QObject):
             width = _WIDTH * self._size
             layer.add([points], shape_type=kind, edge_width=width, **style)
         layer.selected_data = set()
+
+    def _on_moved(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
+        """Draw the marks in another B-scan, unless their layer was removed.
+
+        The sliders may move because it is being removed: it would come back for ever.
+        """
+        if self._layer is None or self._is_there:
+            self.redraw()
 
     @property
     def _size(self) -> float:

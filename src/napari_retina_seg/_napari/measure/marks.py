@@ -1,4 +1,4 @@
-"""Where fovea and optic disc of an image are, as marked by the user, with undo."""
+"""What the user states about an image: fovea and optic disc, with undo, and which eye."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Layer
 
 from napari_retina_seg._napari.layers import unwrap_proxy
+from napari_retina_seg.types.image import Laterality
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class Marks:
 
 @dataclass
 class MarkHistory:
-    """The marks of one image, and those before and after."""
+    """The marks of one image, and those before and after; which eye it shows, if stated."""
 
     now: Marks = field(default_factory=Marks)
+    eye: Laterality | None = None
     _before: list[Marks] = field(default_factory=list)
     _after: list[Marks] = field(default_factory=list)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import napari
 from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import QFormLayout, QPushButton
+from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
@@ -16,6 +17,7 @@ from napari_retina_seg._napari.measure.compare_rows import CompareRows
 from napari_retina_seg._napari.measure.job import (
     MeasureResult,
     MeasureTask,
+    image_of,
     make_other_task,
     make_task,
     measure,
@@ -95,7 +97,8 @@ class MeasureWidget(JobDock):
         if mask is None or self.is_running:
             self.refresh()
             return
-        image = self.active_mask.image
+        image = image_of(self._viewer, mask)
+        self._on_layers()
         try:
             options = self._options()
             task = make_task(self._viewer, mask, image, options)
@@ -133,7 +136,10 @@ class MeasureWidget(JobDock):
         self.button.setEnabled(not reason and not self.is_running)
         self.button.setText("Measuring…" if self._target is not None else "Measure")
         self.button.setToolTip(qt_text(reason) or f"{MEASURE.description} ({MEASURE.native}).")
-        self.subject.setText("" if mask is None else f"Mask: {mask.name}")
+        lines = [] if mask is None else [f"Mask: {mask.name}"]
+        if self.found is not None and self._source[0] != mask:
+            lines.append(f"The tables are of '{self._source[0].name}'.")
+        self.subject.setText("\n".join(lines))
         self._form.setRowVisible(self.band, self.band.count() > 0)
         self.tables.setVisible(self.found is not None)
         for button in (self.save_button, self.report_button):
@@ -146,6 +152,7 @@ class MeasureWidget(JobDock):
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.measure)
+        self.eye.currentIndexChanged.connect(self._on_eye)
         self.save_button.clicked.connect(self._ask_and_save)
         self.report_button.clicked.connect(self._ask_for_report)
         self.band.activated.connect(self._show_map)
@@ -161,8 +168,18 @@ class MeasureWidget(JobDock):
         if mask is None:
             self.marks.show_mask(None, None, None)
         else:
-            self.marks.show_mask(mask, self.active_mask.image, self.active_mask.scheme)
+            image = image_of(self._viewer, mask)
+            self.marks.show_mask(mask, image, self.active_mask.scheme)
+        history = self.marks.tool.history
+        stated = None if history is None else history.eye
+        with signals_blocked(self.eye):
+            self.eye.setCurrentIndex([eye for _, eye in _EYES].index(stated))
         self.refresh()
+
+    def _on_eye(self, index: int) -> None:
+        """Remember which eye it is, for this image alone."""
+        if self.marks.tool.history is not None:
+            self.marks.tool.history.eye = _EYES[index][1]
 
     def _other(self, eye: Laterality | None) -> tuple[MeasureTask, Kind] | None:
         """Return what the mask is compared with, if the user chose so."""
@@ -194,6 +211,8 @@ class MeasureWidget(JobDock):
             self.band.addItems(names)
             self.band.setCurrentIndex(len(names) - 1)
             self._show_map()
+        else:
+            self.tables.show_band("")  # not the one of another mask
         if has_grid(self.found):
             face = find_face(self._viewer.layers, image)
             self._add(etdrs_grid(self.found, mask.name, image, face))
@@ -208,20 +227,21 @@ class MeasureWidget(JobDock):
             mask, image = self._source
             band = self.band.currentText()
             self.tables.show_band(band)
-            earlier = [layer for layer in self._viewer.layers if is_map_of(layer, mask.name)]
+            layers = self._viewer.layers
+            earlier = [layer for layer in layers if is_map_of(layer, mask.name)]
+            at = layers.index(earlier[0]) if earlier else len(layers)  # below grid and marks
             for layer in earlier:
-                self._viewer.layers.remove(layer)
-            face = find_face(self._viewer.layers, image)
-            thickness = thickness_map(self.found, band, mask.name, image, face)
-            self._add(thickness)
+                layers.remove(layer)
+            face = find_face(layers, image)
+            maps = [thickness_map(self.found, band, mask.name, image, face)]
             if self._compared is not None:
-                thickness.visible = False  # the difference lies in its place
-                for each in difference_maps(
-                    self._compared, self.found, band, mask.name, image, face
-                ):
-                    self._add(each)
+                maps[0].visible = False  # the difference lies in its place
+                maps += difference_maps(self._compared, self.found, band, mask.name, image, face)
+            for each in reversed(maps):
+                self._add(each, at)
 
     def _show_segments(self, layer: Labels) -> None:
+        self._leave_segments()
         self._segments = layer
         self._add(layer)
         layer.events.selected_label.connect(self._on_picked)
@@ -235,14 +255,16 @@ class MeasureWidget(JobDock):
         if layer is not None and layer in self._viewer.layers:
             layer.selected_label = number
 
-    def _add(self, layer: Layer) -> None:
+    def _add(self, layer: Layer, at: int | None = None) -> None:
         """Add a layer; an earlier one of this name is replaced, and the selection stays."""
-        chosen = self._viewer.layers.selection.active
-        if layer.name in self._viewer.layers:
-            self._viewer.layers.remove(layer.name)
-        self._viewer.add_layer(layer)
-        if chosen is not None and chosen in self._viewer.layers:
-            self._viewer.layers.selection.active = chosen
+        layers = self._viewer.layers
+        chosen = layers.selection.active
+        if layer.name in layers:
+            at = layers.index(layer.name)
+            layers.remove(layer.name)
+        layers.insert(len(layers) if at is None else at, layer)
+        if chosen is not None and chosen in layers:
+            layers.selection.active = chosen
 
     def _ask_and_save(self) -> None:
         path = self._ask("Save tables", _KINDS, ".csv", "tables")
@@ -265,5 +287,10 @@ class MeasureWidget(JobDock):
         super().cleanup()
         self.marks.cleanup()
         self.active_mask.release(self)
+        self._leave_segments()
+
+    def _leave_segments(self) -> None:
+        """Follow the choice of a segment in the layer of before no longer."""
         if self._segments is not None:
             self._segments.events.selected_label.disconnect(self._on_picked)
+            self._segments = None
