@@ -117,7 +117,7 @@ def test_a_visit_is_compared_with_an_earlier_one(run, files):
         (("--baseline", earlier), "not known which eye 'scan' shows: state it"),
         (("--fellow", earlier), "not known which eye"),
         (("--baseline", earlier, "--fellow", earlier), "one scan at a time"),
-        (("--baseline", files / "masks"), "is 2 images: name one"),
+        (("--baseline", files / "masks"), "holds 2 images: name one"),
         ((), "--other-fovea is of the scan"),
     ):
         result = run(*call, "--overwrite", *options)
