@@ -41,8 +41,10 @@ def decode(
 
 def without_blind_ends(mask: Annotation, pixels: npt.NDArray[np.generic]) -> Annotation:
     """Take layers out of a B-scan's outer columns in which the image shows none."""
+    if mask.boundaries is None:
+        return mask
     blind = blind_ends(pixels, mask.labels)
-    if mask.boundaries is None or not blind.any():
+    if not blind.any():
         return mask
     labels, boundaries = mask.labels.copy(), mask.boundaries.copy()
     labels[:, blind], boundaries[:, blind] = 0, np.nan

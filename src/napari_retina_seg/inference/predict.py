@@ -93,9 +93,7 @@ def iter_segment(
             fired[i] = check_plane(*plane, model.spec, limits)
             pixels, prepared, output = plane
             mask = decode(output, prepared.geometry, model.spec, probabilities=probabilities)
-            results.append(
-                without_blind_ends(mask, pixels) if mask.boundaries is not None else mask
-            )
+            results.append(without_blind_ends(mask, pixels))
         except ImageError:
             if done + 1 == len(indices) and not any(results):
                 raise

@@ -211,7 +211,7 @@ def _find_vendor_reader(head: bytes) -> _Reader | None:
 
 
 def _find_volume_reader(path: Path, head: bytes) -> _Reader | None:
-    """Return the reader of a volume that its suffix or mark tells, or None if it is none."""
+    """Return the reader of a volume by its suffix or magic bytes, or None if it is none."""
     suffix = path.suffix.lower()
     if head.startswith((GZIP, *NIFTI_STARTS)):
         from napari_retina_seg.io.formats.nifti import is_nifti, read_nifti_image

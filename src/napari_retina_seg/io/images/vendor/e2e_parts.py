@@ -42,7 +42,7 @@ class Part:
     Attributes
     ----------
     series : tuple of int
-        The file's numbers of patient, study and series, in which nobody is named.
+        The file's numbers of patient, study and series; they hold no name.
     bscan : int
         Which B-scan it belongs to, or -1 for the series.
     index : int
