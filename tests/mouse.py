@@ -1,14 +1,14 @@
 """Mouse and keys on napari's canvas and on the docks, as a hand has them."""
 
 import numpy as np
-from qtpy.QtCore import QCoreApplication, QEvent, QPoint, Qt
-from qtpy.QtGui import QGuiApplication
+from qtpy.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QEnterEvent, QGuiApplication, QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
 from napari_retina_seg._napari.canvas import find_canvas
 
-LEFT = Qt.MouseButton.LeftButton
+LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 FREE, CTRL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 
@@ -30,10 +30,18 @@ def spot(dock, mask, row, column):
     return QPoint(round(x), round(y))
 
 
-def move_over(canvas, point):
-    """Move to a point of the canvas; vispy and napari, which skip fast moves, take this one."""
+def move_over(canvas, point, held=NONE):
+    """Move to a point of the canvas; vispy and napari, which skip fast moves, take this one.
+
+    QTest.mouseMove would move the screen's pointer, too, and the screen say so at any later time.
+    """
     canvas.native._last_time = 0
-    QTest.mouseMove(canvas.native, point)
+    places = QPointF(point), QPointF(canvas.native.mapToGlobal(point))
+    if not canvas.viewer.mouse_over_canvas:
+        enter = QEnterEvent(places[0], places[0], places[1])
+        QCoreApplication.sendEvent(canvas.native, enter)
+    event = QMouseEvent(QEvent.Type.MouseMove, *places, NONE, held, FREE)
+    QCoreApplication.sendEvent(canvas.native, event)
     QGuiApplication.sync()
     for callback in canvas._scene_canvas.events.mouse_move.callbacks:
         if hasattr(callback, "flush"):  # a throttler of superqt
@@ -51,7 +59,7 @@ def drag(dock, mask, *places, modifiers=FREE):
     move_over(canvas, points[0])
     QTest.mousePress(canvas.native, LEFT, modifiers, points[0])
     for point in points[1:]:
-        move_over(canvas, point)
+        move_over(canvas, point, LEFT)
     QTest.mouseRelease(canvas.native, LEFT, modifiers, points[-1])
     settle()
 

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QWidget
 
-from mouse import move_over, settle
+from mouse import LEFT, move_over, settle
 from napari_retina_seg._napari.review.widget import ReviewWidget
 from napari_retina_seg._napari.tasks import is_idle
 from napari_retina_seg._napari.widgets import CollapsibleSection
@@ -110,9 +110,9 @@ class Person:
         ]
         # A short stroke: a longer one would leave open places.
         first, last = [self.spot(*place) for place in places or [(48, 64), (50, 70)]][:2]
-        self.bot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=first)
-        move_over(self.viewer.window._qt_viewer.canvas, last)
-        self.bot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=last)
+        self.bot.mousePress(self.canvas, LEFT, pos=first)
+        move_over(self.viewer.window._qt_viewer.canvas, last, LEFT)
+        self.bot.mouseRelease(self.canvas, LEFT, pos=last)
         settle()
         self.mask.brush_size = size
         return np.array(self.mask.data)
