@@ -26,7 +26,7 @@ from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError, ModelError, ProjectError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
-from napari_retina_seg.workflows.corrected_images import Seen
+from napari_retina_seg.workflows.corrections import Seen
 from napari_retina_seg.workflows.improvement_plan import (
     divide_patients,
     improvement_folder,

@@ -9,7 +9,8 @@ from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.progress import CancelToken, finish
-from napari_retina_seg.workflows.corrected_images import Seen, iter_find_corrections
+from napari_retina_seg.workflows.corrected_images import iter_find_corrections
+from napari_retina_seg.workflows.corrections import Seen
 from napari_retina_seg.workflows.patients import PatientRule
 
 SHAPE = (3, 64, 80)

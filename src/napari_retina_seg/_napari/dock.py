@@ -69,6 +69,13 @@ class Dock(QWidget):
             if isinstance(dock, Dock) and dock is not self and dock.isVisible():
                 dock.reload()
 
+    def bring_to_front(self) -> None:
+        """Show the dock in front of those that share its place, if the window is shown."""
+        frame = self.parent()
+        if isinstance(frame, QWidget) and self.window().isVisible():
+            frame.show()
+            frame.raise_()
+
     def warn(self, sentence: str) -> None:
         """Show a warning of another dock, which is behind this one."""
 

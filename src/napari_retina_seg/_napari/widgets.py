@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QIcon
+from pathlib import Path
+
+from qtpy.QtCore import QEvent, QObject, Qt, QUrl
+from qtpy.QtGui import QDesktopServices, QIcon
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -171,6 +173,11 @@ def large(button: QPushButton) -> QPushButton:
     button.setMinimumHeight(44)
     button.setStyleSheet("QPushButton { font-size: 15px; font-weight: bold; }")
     return button
+
+
+def open_in_browser(page: Path) -> None:
+    """Open a report in the browser."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
 
 
 def add_row(form: QFormLayout, name: str, field: QWidget | QLayout) -> None:

@@ -23,7 +23,8 @@ from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.training.fine_tuning import fine_tuning_recipe
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.workflows.corrected_images import Corrections, Seen, iter_find_corrections
+from napari_retina_seg.workflows.corrected_images import iter_find_corrections
+from napari_retina_seg.workflows.corrections import Corrections, Seen
 from napari_retina_seg.workflows.patients import PatientRule
 
 MODELS, IMPROVEMENTS = "models", "improvements"

@@ -22,7 +22,7 @@ from napari_retina_seg.training.train import iter_train
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.workflows.corrected_images import Seen
+from napari_retina_seg.workflows.corrections import Seen
 from napari_retina_seg.workflows.improvement_pace import Pace
 from napari_retina_seg.workflows.improvement_plan import PLAN_FILE, Plan, is_run_of
 from napari_retina_seg.workflows.proof_masks import ProofMasks

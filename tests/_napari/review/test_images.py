@@ -182,9 +182,9 @@ def test_no_row_moves_when_a_message_appears(ann):
     def places() -> list[int]:
         return [row.mapTo(ann.window, QPoint()).y() for row in rows]
 
-    dock._show_message(None, "")
+    dock.messages.show(None, "")
     before = places()
-    dock._show_message(JobStatus.FAILED, "A message of many words. " * 12)
+    dock.messages.show(JobStatus.FAILED, "A message of many words. " * 12)
     settle()
     assert places() == before
     assert dock.status.isVisible()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from qtpy.QtCore import QUrl, Signal
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_retina_seg._napari.improve.image_list import ImageList
 from napari_retina_seg._napari.improve.proof_view import ProofView
 from napari_retina_seg._napari.improve.runs import read_proof
 from napari_retina_seg._napari.plain import qt_text
-from napari_retina_seg._napari.widgets import stack, text
+from napari_retina_seg._napari.widgets import open_in_browser, stack, text
 from napari_retina_seg.reports.improvement import HTML_FILE
 from napari_retina_seg.workflows.improvement_log import Ended
 
@@ -81,4 +80,4 @@ class ResultPanel(QWidget):
     def open_report(self) -> None:
         """Open the report in the browser."""
         if self._folder is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder / HTML_FILE)))
+            open_in_browser(self._folder / HTML_FILE)

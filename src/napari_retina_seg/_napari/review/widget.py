@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import napari
-from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent, Qt, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
@@ -18,13 +17,13 @@ from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.dock import Dock, open_dock
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
-from napari_retina_seg._napari.masks.mask_watch import PassingMessage
 from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import qt_text
 from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
 from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel, compare
 from napari_retina_seg._napari.review.image_menu import ImageMenu
+from napari_retina_seg._napari.review.messages import ReviewMessages
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import CloseHandler, RecoveryOffer
@@ -42,8 +41,8 @@ from napari_retina_seg._napari.shortcuts import COMMENT, IMPROVE_WIDGET, NEXT, P
 from napari_retina_seg._napari.widgets import (
     WARNS,
     CollapsibleSection,
-    StatusLine,
     large,
+    open_in_browser,
     stack,
     text,
 )
@@ -61,6 +60,8 @@ class ReviewWidget(Dock):
     ----------
     session : ReviewSession
         Carries out what buttons and keys request.
+    messages : ReviewMessages
+        What it says in the status line.
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -70,13 +71,10 @@ class ReviewWidget(Dock):
         self.session = ReviewSession(napari_viewer, self)
         self._close_handler = CloseHandler(self.session, self)
         self.bar = ProjectBar(settings)
-        # Progress of a model does not cover a warning before it can be read.
-        self._warning_shown = QTimer(self, singleShot=True, interval=8_000)
         self.button = large(QPushButton("Next"))
         self.previous_button = large(QPushButton("◀"))
-        self.status = StatusLine()
-        self.status.keep_place()
-        self._passing = PassingMessage(self.status, napari_viewer)
+        self.messages = ReviewMessages(self, napari_viewer)
+        self.status = self.messages.status
         self._active_mask = ActiveMask.of(napari_viewer)
         self.places = PlacesBar(self._active_mask)
         self._focused: int | None = None  # the image for which the canvas was given the keys
@@ -115,7 +113,7 @@ class ReviewWidget(Dock):
 
     def comment(self) -> None:
         """Focus the comment field; Enter returns focus to the image."""
-        self._raise()
+        self.bring_to_front()
         self.show_row(self.comment_edit)
         self.comment_edit.setFocus()
 
@@ -123,9 +121,8 @@ class ReviewWidget(Dock):
         """Add files and folders to the project."""
         project = self.session.project
         if project is None:
-            self._show_message(
-                JobStatus.FAILED, "Open or create a project first, then add images to it."
-            )
+            sentence = "Open or create a project first, then add images to it."
+            self.messages.show(JobStatus.FAILED, sentence)
             return
         copies = self.bar.copies.isChecked()
         self.batches.add(AddImages(project, tuple(paths), copies))
@@ -203,14 +200,14 @@ class ReviewWidget(Dock):
         self.history.restored.connect(lambda version: session.reopen(version.number))
         self.recovery.recovered.connect(session.recover)
         self.recovery.discarded.connect(session.discard)
-        self.batches.message.connect(self._show_progress)
+        self.batches.message.connect(self.messages.show_progress)
         self.batches.done.connect(self._on_batch)
         self.batches.predicting.connect(self._on_predicting)
         self.batches.stepped.connect(self.queue.list_soon)
         self.batches.stepped.connect(session.check_for_prediction)
         self.queue.listed.connect(self._show_counts)
         self.queue.filled.connect(self._refresh_next)
-        self.queue.model.failed.connect(partial(self._show_message, JobStatus.FAILED))
+        self.queue.model.failed.connect(partial(self.messages.show, JobStatus.FAILED))
         session.project_changed.connect(self._on_project)
         session.project_changed.connect(self.notify_other_docks)
         session.image_changed.connect(self._on_image)
@@ -218,8 +215,8 @@ class ReviewWidget(Dock):
         session.saved.connect(self._on_saved)
         session.found.connect(self._on_found)
         session.autosave_resolved.connect(self.recovery.dismiss)
-        session.reported.connect(self._show_message)
-        session.warned.connect(self._show_warning)
+        session.reported.connect(self.messages.show)
+        session.warned.connect(self._on_warned)
         session.taken.connect(self._on_taken)
         self.places.shown.connect(self._on_place)
         session.timer.ticked.connect(self._show_info)
@@ -242,52 +239,23 @@ class ReviewWidget(Dock):
         if button.isEnabled():
             button.click()
         else:
-            self._show_message(None, button.toolTip())
-
-    def _raise(self) -> None:
-        frame = self.parent()
-        if frame is not None and self.window().isVisible():
-            frame.show()
-            frame.raise_()
+            self.messages.show(None, button.toolTip())
 
     # Signal handlers
 
-    def _show_message(
-        self, end: JobStatus | None, sentence: str, *, doubtful: bool = False
-    ) -> None:
-        if end is None:
-            self.status.show_message(sentence)
-        else:
-            self.status.show_result(end, sentence, doubtful=doubtful)
-        if sentence and end in (None, JobStatus.FAILED):  # the request was not carried out
-            self._raise()
-        elif sentence and self.visibleRegion().isEmpty():  # another dock is in front
-            show_info(displayed(sentence))
-
-    def _show_progress(self, sentence: str) -> None:
-        if not self._warning_shown.isActive():
-            self.status.show_message(sentence)
-
     def _on_taken(self, sentence: str) -> None:
-        self._show_message(JobStatus.SUCCEEDED, sentence)
-        self._passing.until_change(self.session.review_layers.mask)
+        self.messages.show_until_change(sentence, self.session.review_layers.mask)
 
     def _on_place(self, place: OpenPlace) -> None:
-        self.status.warn(describe_places([place]))
-        self._passing.until_change(self._active_mask.mask)
+        self.messages.warn_until_change(describe_places([place]), self._active_mask.mask)
 
-    def _show_warning(self, sentence: str, is_here: bool) -> None:
+    def _on_warned(self, sentence: str, is_here: bool) -> None:
         """Show a warning about open places, of the mask on the screen or one that was left."""
-        self.status.warn(sentence)
-        if is_here:
-            self._passing.until_change(self.session.review_layers.mask)
-        self._warning_shown.start()
-        if self.visibleRegion().isEmpty():  # another dock is in front, and stays there
-            self.warn_in_front(sentence)
+        self.messages.warn(sentence, self.session.review_layers.mask if is_here else None)
 
     def _on_project(self) -> None:
         project = self.session.project
-        with report_errors(self._show_message):
+        with report_errors(self.messages.show):
             self.bar.show_project(project)
             self.decisions.list_people = tuple if project is None else project.people
             self.queue.show_project(project, () if project is None else project.authors())
@@ -297,10 +265,10 @@ class ReviewWidget(Dock):
         self._on_image()
 
     def _on_found(self, slots: tuple[Autosave, ...]) -> None:
-        with report_errors(self._show_message):
+        with report_errors(self.messages.show):
             self.recovery.offer(self.session.project, slots)
         if slots:
-            self._raise()
+            self.bring_to_front()
 
     def _on_filters(self) -> None:
         session = self.session
@@ -350,7 +318,7 @@ class ReviewWidget(Dock):
 
     def _on_saved(self, version: Version) -> None:
         self._show_comment()
-        with report_errors(self._show_message):
+        with report_errors(self.messages.show):
             self.queue.model.refresh(version.image_id)
             project = self.session.project
             self.queue.offer_authors(() if project is None else project.authors())
@@ -363,7 +331,7 @@ class ReviewWidget(Dock):
 
     def _on_batch(self, outcome: JobResult) -> None:
         self.queue.refresh_list()
-        self._show_message(outcome.status, outcome.message, doubtful=outcome.doubtful)
+        self.messages.show(outcome.status, outcome.message, doubtful=outcome.doubtful)
 
     def _on_predicting(self, folder: Path | None) -> None:
         self.session.predicting_in = folder
@@ -385,7 +353,7 @@ class ReviewWidget(Dock):
 
     def _show_counts(self) -> None:
         project = self.session.project
-        with report_errors(self._show_message):
+        with report_errors(self.messages.show):
             self.count.setText("" if project is None else progress_summary(project))
 
     def _show_comment(self) -> None:
@@ -421,15 +389,10 @@ class ReviewWidget(Dock):
     def cleanup(self) -> None:
         """Autosave and release all resources: the dock is closing."""
         self.places.cleanup()
-        self._passing.cleanup()
+        self.messages.cleanup()
         self._active_mask.release(self)
         self.batches.bar.abandon()
         self.queue.model.thumbnails.finish()
         self.session.cleanup()
         set_pending_overlay(self._viewer, False)
         self._close_handler.disable()
-
-
-def open_in_browser(page: Path) -> None:
-    """Open a report in the browser."""
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
