@@ -1,14 +1,16 @@
-"""`ProjectManagement`: who grades which images, and which images a project has."""
+"""`ProjectManagement`: who grades which images, which images a project has, and its repair."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from napari_retina_seg.metrics.expected_gain import ReviewFigures
 from napari_retina_seg.project import assignments, images, model_uses, names, ranking, removals
 from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.model_uses import ModelUse, UsedModel
 from napari_retina_seg.project.opening import check_name
+from napari_retina_seg.project.repair import repair_files
 from napari_retina_seg.project.results import Assigned, Ranked
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.choices import member
@@ -189,3 +191,26 @@ class ProjectManagement(ProjectView):
         """
         chosen = member(Modality, modality, "modality", ProjectError)
         images.set_modality(self._store, image_ids, chosen)
+
+    def repair(self, source: str | Path | None = None) -> tuple[str, ...]:
+        """Restore missing and damaged files whose content is found elsewhere.
+
+        It is looked for in unsaved work, in the boundaries of the same version, and in `source`. A
+        file is only written if its hash is the recorded one.
+
+        Parameters
+        ----------
+        source : str or Path, optional
+            A backup, an export, or another folder or file with masks of this project.
+
+        Returns
+        -------
+        tuple of str
+            A sentence for each file that was restored; `check` lists what is still damaged.
+
+        Raises
+        ------
+        ProjectError
+            If the project can't be written.
+        """
+        return repair_files(self._store, None if source is None else Path(source))

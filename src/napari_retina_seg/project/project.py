@@ -14,7 +14,6 @@ from napari_retina_seg.project import autosaves, leases, versions
 from napari_retina_seg.project.adding import PatientOf, iter_add_images
 from napari_retina_seg.project.management import ProjectManagement
 from napari_retina_seg.project.opening import check_name, create_folder
-from napari_retina_seg.project.repair import repair_files
 from napari_retina_seg.project.results import Added
 from napari_retina_seg.project.states import (
     DRAFT_OF,
@@ -387,26 +386,3 @@ class Project(ProjectManagement):
             If it no longer exists.
         """
         autosaves.discard(self._store, slot)
-
-    def repair(self, source: str | Path | None = None) -> tuple[str, ...]:
-        """Restore missing and damaged files whose content is found elsewhere.
-
-        It is looked for in unsaved work, in the boundaries of the same version, and in `source`. A
-        file is only written if its hash is the recorded one.
-
-        Parameters
-        ----------
-        source : str or Path, optional
-            A backup, an export, or another folder or file with masks of this project.
-
-        Returns
-        -------
-        tuple of str
-            A sentence for each file that was restored; `check` lists what is still damaged.
-
-        Raises
-        ------
-        ProjectError
-            If the project can't be written.
-        """
-        return repair_files(self._store, None if source is None else Path(source))
