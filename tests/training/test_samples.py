@@ -103,3 +103,40 @@ def test_a_mask_keeps_its_classes_when_it_is_scaled() -> None:
     assert 0 <= sample.tensor.min() <= sample.tensor.max() <= 1
     assert sample.target.dtype == np.uint8
     assert set(np.unique(sample.target)) == set(range(8))
+
+
+def lesion(number: int, value: int) -> Sample:
+    """A large image with its number, and one small lesion."""
+    mask = np.zeros((200, 200), np.uint8)
+    mask[20:24, 150 + number : 154 + number] = value
+    return Sample(np.full((200, 200, 1), number, np.float32), mask, np.ones((200, 200), np.float32))
+
+
+def test_as_many_crops_as_a_recipe_says_show_a_class_and_rare_ones_more_often_than_they_occur():
+    recipe = recipe_of(
+        "oct-lesions", "training.crop=[32,32]", "training.batch=4", "training.foreground_share=0.5"
+    )
+    drawn = [lesion(number, 2 if number == 0 else 1) for number in range(16)]
+    seen, rare = [], 0
+    for _, targets in batches(drawn, recipe, 0, 60):
+        shown = [set(np.unique(target[..., 0])) - {0} for target in targets]
+        seen.append(sum(map(bool, shown)))
+        rare += sum(2 in each for each in shown)
+    assert min(seen) >= 2, "two of four"
+    assert np.mean(seen) < 3, "the others lie anywhere"
+    assert 0.1 < rare / sum(seen) < 0.35, "one image of 16 has it: a fifth by the square root"
+
+
+def test_crops_around_classes_are_the_same_when_a_run_goes_on():
+    recipe = recipe_of("oct-lesions", "training.crop=[32,32]", "training.foreground_share=1")
+    drawn = [lesion(number, 1 + number % 3) for number in range(5)]
+    whole, late = list(batches(drawn, recipe, 0, 4)), list(batches(drawn, recipe, 2, 4))
+    for one, other in zip(whole[2:], late, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_without_a_class_crops_lie_anywhere():
+    recipe = recipe_of("oct-lesions", "training.crop=[32,32]", "training.foreground_share=0.5")
+    images, _ = next(iter(batches(samples(9), recipe, 0, 1)))
+    assert len(images) == recipe.training.batch

@@ -116,16 +116,33 @@ class Sample:
 
 
 def random_crop(
-    sample: Sample, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+    sample: Sample,
+    size: tuple[int, int],
+    how: Augmentation,
+    rng: np.random.Generator,
+    near: tuple[float, float] | None = None,
 ) -> tuple[Array, Array]:
     """Cut a random, randomly changed piece out of a sample.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image and target at the network's scale.
+    size : tuple of int
+        ``(rows, columns)`` of the piece, px.
+    how : Augmentation
+        The random changes.
+    rng : numpy.random.Generator
+        Decides on place and changes.
+    near : tuple of float, optional
+        Row and column, px, that is to be in the piece; by default it lies anywhere.
 
     Returns
     -------
     tuple of array
         Image ``(rows, columns, channels)`` and ``(rows, columns, 2)`` target and weight, float32.
     """
-    matrix = _random_affine(sample.tensor.shape[:2], size, how, rng)
+    matrix = _random_affine(sample.tensor.shape[:2], size, how, rng, near)
     classes = sample.target.dtype == np.uint8
     target = _warp(sample.target, matrix, size, cv2.INTER_NEAREST if classes else cv2.INTER_LINEAR)
     if sample.correct is not None:
@@ -162,7 +179,11 @@ def _corrected_crop(
 
 
 def _random_affine(
-    grid: tuple[int, ...], size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+    grid: tuple[int, ...],
+    size: tuple[int, int],
+    how: Augmentation,
+    rng: np.random.Generator,
+    near: tuple[float, float] | None,
 ) -> npt.NDArray[np.float64]:
     """Return the ``(2, 3)`` matrix from crop (x, y) to image (x, y)."""
     angle = np.deg2rad(rng.uniform(-how.rotation, how.rotation))
@@ -179,7 +200,11 @@ def _random_affine(
     half = np.array(size[::-1]) / (2 * scale)
     full = np.array(grid[1::-1])
     margin = np.minimum(half, full / 2)
-    center = rng.uniform(margin, full - margin)
+    if near is None:
+        center = rng.uniform(margin, full - margin)
+    else:
+        center = np.array(near[::-1]) + rng.uniform(-half, half) / 2
+        center = np.clip(center, margin, full - margin)
     if how.translation:
         center += rng.uniform(-how.translation, how.translation, 2) * half * 2
     return np.column_stack([linear, center - linear @ (np.array(size[::-1]) / 2)])

@@ -180,6 +180,10 @@ class Training(Values):
         After each, the validation images are looked at and the run can be taken up again.
     steps_per_epoch : int or None
         By default as many as it takes to draw each training image once.
+    foreground_share : float
+        Share of the crops that lie around a pixel of a class other than background, as nnU-Net
+        draws them (Isensee et al. 2021); rare classes are drawn more often than they occur. The
+        other crops lie anywhere.
     ema : float
         Share that each step keeps of the weights' running mean, which is what is validated and
         saved; 0 takes the weights as they are.
@@ -203,6 +207,7 @@ class Training(Values):
     batch: PositiveInt = 8
     epochs: PositiveInt
     steps_per_epoch: PositiveInt | None = None
+    foreground_share: Annotated[float, Field(ge=0, le=1)] = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0
     kept_share: Annotated[float, Field(ge=0, lt=1)] = 0
     batch_statistics: Literal["slow", "fast", "kept"] = "slow"

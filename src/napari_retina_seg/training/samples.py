@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +20,10 @@ Array = npt.NDArray[Any]
 
 _LOOKAHEAD = 4  # batches that are prepared while the network is busy
 _ORDER = 1  # sets the order of the images apart from their augmentation
+_PLACES = 2  # sets the places of classes apart from both
+_MOST_PLACES = 64  # of a class in an image
+
+Place = tuple[float, float]  # row and column, px
 
 
 def prepare_sample(image: LabelledImage, recipe: Recipe, *, to_be_changed: bool = False) -> Sample:
@@ -99,14 +103,25 @@ def batches(
     """Yield the batches of steps `first` to `end` - 1.
 
     Each depends on the seed and on the number of its step alone, so that a run that was stopped
-    goes on as if it had not been. Every image is drawn once before any is drawn again.
+    goes on as if it had not been. Every image is drawn once before any is drawn again, but for the
+    crops that are to show a class other than background.
     """
     training = recipe.training
+    foreground = round(training.foreground_share * training.batch)
+    anywhere = training.batch - foreground
+    places = foreground_places(samples, recipe.seed) if foreground else {}
+    if not places:
+        anywhere, foreground = training.batch, 0
 
     def make(step: int) -> tuple[Array, Array]:
         rng = np.random.default_rng([recipe.seed, step])
-        chosen = _order(len(samples), recipe.seed, step * training.batch, training.batch)
-        crops = [random_crop(samples[i], training.crop, recipe.augmentation, rng) for i in chosen]
+        chosen = _order(len(samples), recipe.seed, step * anywhere, anywhere)
+        drawn: list[tuple[int, Place | None]] = [(i, None) for i in chosen]
+        drawn += [draw_place(places, rng) for _ in range(foreground)]
+        crops = [
+            random_crop(samples[i], training.crop, recipe.augmentation, rng, near)
+            for i, near in drawn
+        ]
         images, targets = zip(*crops, strict=True)
         return np.stack(images), np.stack(targets)
 
@@ -119,8 +134,41 @@ def batches(
             yield ready.result()
 
 
+def foreground_places(
+    samples: Sequence[Sample], seed: int
+) -> dict[int, list[tuple[int, list[Place]]]]:
+    """Return, for each class but background, the samples with it and some places in each."""
+    found: dict[int, list[tuple[int, list[Place]]]] = {}
+    for number, sample in enumerate(samples):
+        rng = np.random.default_rng([seed, number, _PLACES])
+        for value in np.unique(np.ceil(sample.target)).astype(int):
+            if value > 0:
+                rows, columns = np.nonzero(np.ceil(sample.target) == value)
+                some = rng.permutation(len(rows))[:_MOST_PLACES]
+                pairs = zip(rows[some], columns[some], strict=True)
+                own = [(float(row), float(column)) for row, column in pairs]
+                found.setdefault(int(value), []).append((number, own))
+    return found
+
+
+def draw_place(
+    places: Mapping[int, Sequence[tuple[int, Sequence[Place]]]], rng: np.random.Generator
+) -> tuple[int, Place]:
+    """Draw a class, a sample with it, and a place of the class there.
+
+    A class is the likelier by the square root of the number of samples with it: rare ones are seen
+    more often than they occur, but one that a single image has is not learnt by heart.
+    """
+    shares = np.sqrt([len(having) for having in places.values()])
+    value = list(places)[rng.choice(len(places), p=shares / shares.sum())]
+    number, own = places[value][int(rng.integers(len(places[value])))]
+    return number, own[int(rng.integers(len(own)))]
+
+
 def _order(images: int, seed: int, first: int, count: int) -> list[int]:
     """Return which images are drawn at places `first` … of an endless shuffled sequence."""
+    if not count:
+        return []
     passes = range(first // images, (first + count - 1) // images + 1)
     shuffled = np.concatenate(
         [np.random.default_rng([seed, i, _ORDER]).permutation(images) for i in passes]
