@@ -16,7 +16,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from accuracy import ROOT, figures_on, write_documents
+from accuracy import figures_on
+from accuracy_tables import ROOT, write_documents
 
 from napari_retina_seg.models.packaging import halve_weights, write_model
 from napari_retina_seg.models.recipe import Recipe
