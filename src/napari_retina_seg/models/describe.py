@@ -77,6 +77,7 @@ UNITS = {
     "training.batch": "crops",
     "training.epochs": "epochs",
     "training.steps_per_epoch": "steps",
+    "training.foreground_share": "share",
     "training.ema": "share",
     "training.kept_share": "share",
 }
