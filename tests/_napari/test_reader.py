@@ -278,3 +278,14 @@ def test_a_folder_of_masks_alone_opens(viewer, tmp_path):
     save_mask(tmp_path / "one.png", np.ones((8, 9), np.uint8), FUNDUS_VESSELS)
     (mask,) = viewer.open(str(tmp_path), plugin="napari-retina-seg")
     assert isinstance(mask, Labels)
+
+
+def test_a_metaimage_mask_of_another_program_is_no_image(tmp_path):
+    values = np.tile(np.repeat(np.arange(4, dtype=np.uint8), 8)[:, None], (2, 1, 40))
+    (tmp_path / "seg.raw").write_bytes(values.tobytes())
+    path = tmp_path / "seg.mhd"
+    path.write_text("DimSize = 40 32 2\nElementType = MET_UCHAR\nElementDataFile = seg.raw\n")
+    (data,) = get_reader(str(path))(str(path))
+    layer = Layer.create(*data)
+    assert isinstance(layer, Labels)
+    assert np.array_equal(layer.data, values)

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.images.folders import list_tree
@@ -195,6 +196,39 @@ def test_what_could_not_be_read_alone_is_not_copied(ann, tmp_path, write, messag
     assert message in added.problems[0]
     (image,) = ann.add_images([path], copy=False).images
     assert ann.read_image(image.id).grid == image.shape[-2:]
+
+
+def write_labels(path: Path, values: np.ndarray) -> Path:
+    """Write a mask as other programs do, which says nothing of its classes."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        nibabel.save(nibabel.Nifti1Image(values.transpose(), np.eye(4)), path)
+    elif suffix == ".mhd":
+        path.with_suffix(".raw").write_bytes(values.tobytes())
+        sizes = " ".join(map(str, values.shape[::-1]))
+        path.write_text(f"DimSize = {sizes}\nElementType = MET_USHORT\n"
+                        f"ElementDataFile = {path.stem}.raw\n")  # fmt: skip
+    else:
+        tifffile.imwrite(path, values)
+    return path
+
+
+LABELS = np.tile(np.repeat(np.arange(4, dtype=np.uint16), 8)[:, None], (2, 1, 40))
+
+
+@pytest.mark.parametrize(("name", "values"), [
+    ("scan.nii.gz", LABELS), ("scan.mhd", LABELS), ("scan.tif", LABELS),
+    ("scan_seg.tif", 80 * LABELS[0].astype(np.uint8)), ("scan.tif", LABELS[0] / np.float32(1)),
+    ("scan.tif", np.uint8([[0, 9, 9], [200, 0, 0], [0, 50, 99], [1, 2, 3]])[LABELS[0]]),
+])  # fmt: skip
+def test_a_mask_of_another_program_is_no_image(ann, write_scan, tmp_path, name, values):
+    """It may have the name of its image, and lie beside it."""
+    image = write_scan("scan.png", 1)
+    added = ann.add_images([image, write_labels(tmp_path / name, values)])
+    assert [each.name for each in added.images] == ["scan"]
+    (problem,) = added.problems
+    assert f"{name}' is a mask, not an image (its pixels have only 4 different values)" in problem
+    assert "'project import'" in problem
 
 
 @pytest.mark.parametrize("copy", [False, True])

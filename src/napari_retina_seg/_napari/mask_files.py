@@ -26,9 +26,11 @@ from napari_retina_seg._napari.layers import (
     unwrap_proxy,
 )
 from napari_retina_seg._napari.results import MaskInfo, mask_options
-from napari_retina_seg.io import is_dicom_content, is_tiff_content
+from napari_retina_seg.imaging.class_values import count_class_values
+from napari_retina_seg.io import is_dicom_content, is_tiff_content, read_image
 from napari_retina_seg.io.formats.card import read_sidecar, restore
 from napari_retina_seg.io.formats.nifti import is_nifti, may_be_mask, read_voxels
+from napari_retina_seg.io.images.content import METAIMAGE
 from napari_retina_seg.io.mask_spacing import read_mask_spacing
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
@@ -150,7 +152,7 @@ def _has_sizes(sizes: tuple[float | None, ...], spacing: Spacing) -> bool:
 
 
 def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerDataTuple | None:
-    """Read a mask of this plugin, or any NIfTI mask.
+    """Read a mask of this plugin, or any mask that is NIfTI or MetaImage.
 
     Parameters
     ----------
@@ -172,6 +174,10 @@ def read_mask_layer(path: Path, images: Sequence[Image] | None = None) -> LayerD
     """
     if is_nifti(path):
         return _read_nifti(path, images) if may_be_mask(path) else None
+    if path.suffix.lower() == METAIMAGE:
+        image = read_image(path)
+        is_mask = count_class_values(image) > 1
+        return _foreign(path, image.pixels, image.spacing, images) if is_mask else None
     known = read_mask(path)
     if known is None:
         return None
@@ -198,11 +204,11 @@ def _read_nifti(path: Path, images: Sequence[Image] | None) -> LayerDataTuple:
 
 
 def _foreign(
-    path: Path, values: np.ndarray, spacing: Spacing, images: Sequence[Image] | None
+    path: Path, values: Any, spacing: Spacing, images: Sequence[Image] | None
 ) -> LayerDataTuple:
     """Return a layer of a mask without class names."""
     options, _ = place(image_name(path), values.shape, spacing, images)
-    return values.astype(np.uint8), {"name": image_name(path), **options}, "labels"
+    return np.asarray(values, np.uint8), {"name": image_name(path), **options}, "labels"
 
 
 def _layer(

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from napari_retina_seg.imaging.class_values import count_class_values
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
 from napari_retina_seg.io.images.content import RAW_CUBE, check_readable_name
@@ -31,7 +32,7 @@ from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import ProjectError, ReadError, RetinaSegError
 from napari_retina_seg.types.file_names import composed
-from napari_retina_seg.types.image import Spacing
+from napari_retina_seg.types.image import RetinaImage, Spacing
 from napari_retina_seg.types.pixel_size import with_stated_spacing
 from napari_retina_seg.types.progress import CancelToken, Progress
 
@@ -179,11 +180,7 @@ def _read_file(
     if stated is None and sha256 in known:
         return _ReadFile(path, sha256, None)
     image = read_image(path)
-    if read_mask(path) is not None:
-        raise ReadError(
-            f"'{path}' is a mask, not an image: import it ('project import', or tab Import of the"
-            " dock Export and import)."
-        )
+    _check_no_mask(path, image)
     if stated is not None:
         image = with_stated_spacing(image, stated)
     if copy:
@@ -204,6 +201,18 @@ def _read_file(
         stored,
     )
     return _ReadFile(path, sha256, facts)
+
+
+def _check_no_mask(path: Path, image: RetinaImage) -> None:
+    """Refuse a mask of this program, and of another, which is known by its few values."""
+    is_ours = read_mask(path) is not None
+    count = 0 if is_ours else count_class_values(image)
+    if is_ours or count > 1:
+        reason = "" if is_ours else f" (its pixels have only {count} different values)"
+        raise ReadError(
+            f"'{path}' is a mask, not an image{reason}: import it ('project import', or tab Import"
+            " of the dock Export and import)."
+        )
 
 
 def _check_copy(path: Path) -> None:

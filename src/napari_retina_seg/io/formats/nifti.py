@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from napari_retina_seg.imaging.class_values import count_class_values
 from napari_retina_seg.io._decoding import check_size, decoding
 from napari_retina_seg.io.atomic import write_atomically
 from napari_retina_seg.io.formats.card import KEY, Card, make_card, parse_card, restore
@@ -34,7 +35,6 @@ SUFFIXES = (".nii", ".nii.gz")
 _GZIP = b"\x1f\x8b"
 _MARK, _MARK_AT = b"n+1\0", 344  # what a header of NIfTI-1 in one file ends with
 _MARK_2, _MARK_2_AT = b"n+2\0", 4  # and what that of NIfTI-2 has at its beginning
-_MOST_CLASSES = 32  # distinct values of a mask without names; images have more
 _COMMENT = 6  # NIfTI's code for an extension of plain text
 _MM_PER = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 
@@ -251,17 +251,14 @@ def may_be_mask(path: Path) -> bool:
     """
     try:
         with decoding(path, "NIfTI"), _open(path) as file:
-            image, _ = _open_image(path, file)
+            image, shape = _open_image(path, file)
             if _find_card(path, image.header.extensions) is not None:
                 return True
-            values = np.asanyarray(image.dataobj)
+            values = np.asanyarray(image.dataobj).reshape(shape)
     except ReadError:
         return True
-    if values.dtype.kind not in "biuf":  # colours, complex numbers
-        return False
-    with np.errstate(invalid="ignore"):
-        labels = values.astype(np.uint8)
-    return np.array_equal(labels, values) and len(np.unique(labels)) <= _MOST_CLASSES
+    is_grey = values.dtype.kind in "biuf"  # no colours or complex numbers
+    return is_grey and count_class_values(RetinaImage(values.transpose())) > 0
 
 
 def _find_card(path: Path, extensions: Any) -> Card | None:

@@ -1,0 +1,54 @@
+"""Tell masks of other programs from images by the values that they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_retina_seg.types.image import RetinaImage
+
+MOST_CLASSES = 32  # distinct values of a mask; images have more
+_STEP = 16  # every so many pixels are looked at first: most images show more values there already
+_PACK = np.array((2**16, 2**8, 1))  # colours to one number each
+
+
+def count_class_values(image: RetinaImage) -> int:
+    """Return how many distinct values or colours an image has, if those are few, as of a mask.
+
+    Parameters
+    ----------
+    image : RetinaImage
+        Read from any file; a lazy one is looked at slice by slice.
+
+    Returns
+    -------
+    int
+        0 if there are more than `MOST_CLASSES`, or values that are not whole numbers from 0 to
+        255. Of 1 it can't be told whether it is an empty mask.
+
+    Examples
+    --------
+    >>> count_class_values(RetinaImage(np.tile(np.uint8([0, 1, 2]), (16, 6))))
+    3
+    """
+    found: set[int] = set()
+    for index in range(image.n_slices):
+        plane = image.plane(index)
+        for part in (plane[::_STEP, ::_STEP], plane):
+            values = _whole_numbers(part, color=image.color)
+            if values is None:
+                return 0
+            found.update(np.unique(values).tolist())
+            if len(found) > MOST_CLASSES:
+                return 0
+    return len(found)
+
+
+def _whole_numbers(plane: npt.NDArray[Any], *, color: bool) -> npt.NDArray[Any] | None:
+    with np.errstate(invalid="ignore"):  # NaN and infinities are no whole numbers
+        values = plane.astype(np.uint8)
+    if not np.array_equal(values, plane):
+        return None
+    return values[..., :3] @ _PACK if color else values
