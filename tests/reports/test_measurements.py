@@ -10,7 +10,9 @@ import napari_retina_seg as rs
 from napari_retina_seg.imaging.phantom import phantom_volume
 from napari_retina_seg.measurement.apostel import apostel_tables
 from napari_retina_seg.measurement.registration import en_face_affine
+from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.reports.measurements.maps import make_canvas
+from napari_retina_seg.reports.measurements.pictures import pictures
 from napari_retina_seg.reports.measurements.report import _Pdf
 from napari_retina_seg.types.errors import WriteError
 
@@ -84,6 +86,20 @@ def test_scans_that_no_affine_map_fits_are_not_laid_on_the_image():
     assert en_face_affine(found.image) is None
     assert make_canvas(found, 10).face is None
     assert make_canvas(found, 10).values.shape == (9, 128)
+
+
+@pytest.mark.parametrize("pattern", ["radial", "circle", "line"])
+def test_scans_that_do_not_lie_side_by_side_have_no_map(pattern):
+    scan = measure()
+    others = replace(scan.image, acquisition=rs.Acquisition(pattern=pattern))
+    found = rs.measure(others, scan.mask, scheme="oct-layers", fovea=(4, 60))
+    assert [picture.caption.split()[1] for picture in pictures(scan)] == ["mask", "of", "of"]
+    assert [picture.caption.split()[1] for picture in pictures(found)] == ["mask"]
+    assert not found.etdrs
+    assert f"this is a {pattern} scan" in " ".join(found.notes)
+    with pytest.raises(MeasureError, match=f"is a {pattern} scan: rasters are compared"):
+        rs.follow_up(replace(found, image=replace(others, laterality="OD")),
+                     replace(scan, image=replace(scan.image, laterality="OD")))  # fmt: skip
 
 
 def test_the_page_of_a_photograph_and_of_lesions(tmp_path):

@@ -104,7 +104,7 @@ def _scan_facts(image: RetinaImage) -> dict[str, str]:
         "B-scans × columns × rows": f"{image.n_slices} × {columns} × {rows}",
         "pixel size": "; ".join(_size(name, size) for name, size in sizes.items() if size.um),
     }
-    if spacing.slice.um and spacing.lateral.um and image.n_slices > 1:
+    if spacing.slice.um and spacing.lateral.um and image.is_raster:
         height = (image.n_slices - 1) * spacing.slice.um / 1000
         facts["area of the scan"] = f"{columns * spacing.lateral.um / 1000:.1f} × {height:.1f} mm"
     if acquisition is None:

@@ -61,6 +61,11 @@ class Measurements:
     etdrs: dict[str, Etdrs] = field(default_factory=dict)
     vessels: tuple[Vessels, ...] = ()
 
+    @property
+    def has_map(self) -> bool:
+        """Whether the thickness is that of a raster, whose B-scans side by side are a map."""
+        return self.thickness is not None and self.image.is_raster
+
     def find_table(self, name: str) -> Table | None:
         """Return the table of a name, if there is one."""
         return next((table for table in self.tables if table.name == name), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.types.acquisition import LinePath, ScanPattern
+from napari_retina_seg.types.acquisition import LinePath
 from napari_retina_seg.types.image import RetinaImage
 
 _TOLERANCE = 0.25  # of the distance between slices, by which one may lie beside its place
@@ -33,11 +33,8 @@ def en_face_affine(image: RetinaImage) -> npt.NDArray[np.float64] | None:
     >>> en_face_affine(phantom_volume(slices=2, rows=64, columns=64).image) is None
     True
     """
-    acquisition = image.acquisition
-    face = None if acquisition is None else acquisition.en_face
-    if acquisition is None or face is None or len(face.paths) < 2:
-        return None
-    if acquisition.pattern not in (ScanPattern.RASTER, ScanPattern.UNKNOWN):
+    face = None if image.acquisition is None else image.acquisition.en_face
+    if face is None or not face.paths or not image.is_raster:
         return None
     if not all(isinstance(path, LinePath) for path in face.paths):
         return None

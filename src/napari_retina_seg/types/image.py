@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_retina_seg.types.acquisition import Acquisition
+from napari_retina_seg.types.acquisition import Acquisition, ScanPattern
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ImageError
 from napari_retina_seg.types.spacing import Length, Origin, Spacing
@@ -175,6 +175,16 @@ class RetinaImage:
     def n_slices(self) -> int:
         """Number of slices; 1 for a single image."""
         return int(self.pixels.shape[0]) if self.is_volume else 1
+
+    @property
+    def pattern(self) -> ScanPattern:
+        """How the B-scans lie on the retina, where the file states it."""
+        return ScanPattern.UNKNOWN if self.acquisition is None else self.acquisition.pattern
+
+    @property
+    def is_raster(self) -> bool:
+        """Whether several B-scans lie side by side, as far as is known: only those make a map."""
+        return self.n_slices > 1 and self.pattern in (ScanPattern.RASTER, ScanPattern.UNKNOWN)
 
     @property
     def grid(self) -> tuple[int, int]:

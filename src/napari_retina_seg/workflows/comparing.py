@@ -183,11 +183,11 @@ def _check_eyes(scan: Measurements, other: Measurements, kind: Kind) -> None:
 
 
 def _measured(found: Measurements) -> tuple[Thickness, Fovea]:
-    name, acquisition = found.image.name, found.image.acquisition
+    image, name = found.image, found.image.name
     if found.thickness is None:
         raise MeasureError(f"'{name}' has no mask of layers: scans are compared by thickness.")
-    if acquisition is not None and acquisition.pattern in (ScanPattern.CIRCLE, ScanPattern.RADIAL):
-        raise MeasureError(f"'{name}' is a {acquisition.pattern} scan: rasters are compared.")
+    if image.pattern is ScanPattern.CIRCLE or (image.n_slices > 1 and not image.is_raster):
+        raise MeasureError(f"'{name}' is a {image.pattern} scan: rasters are compared.")
     if found.fovea is None:
         raise MeasureError(f"It is not known where the fovea of '{name}' is: state it.")
     return found.thickness, found.fovea

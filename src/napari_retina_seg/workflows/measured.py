@@ -82,7 +82,10 @@ def measure_layers(
     grids: dict[str, Etdrs] = {}
     if slices > 1:
         try:
-            _check_raster(image)
+            if not image.is_raster:
+                raise MeasureError(
+                    f"A map and the ETDRS grid need a raster: this is a {image.pattern} scan."
+                )
             if fovea is None:
                 fovea = find_fovea(thickness)
                 notes += [f"The fovea was {fovea.origin}. {doubt}" for doubt in fovea.doubts]
@@ -90,7 +93,7 @@ def measure_layers(
         except MeasureError as error:
             notes.append(str(error))
     tables = [Table.from_rows("thickness", thickness_rows(thickness, range(slices)))]
-    if _pattern(image) is ScanPattern.CIRCLE:
+    if image.pattern is ScanPattern.CIRCLE:
         rows, lack = _sectors(image, thickness)
         tables.append(Table.from_rows("sectors", rows))
         notes += lack
@@ -132,10 +135,6 @@ def _device_row(pair: DeviceThickness) -> Row:
     }
 
 
-def _pattern(image: RetinaImage) -> ScanPattern:
-    return image.acquisition.pattern if image.acquisition else ScanPattern.UNKNOWN
-
-
 def _sectors(image: RetinaImage, thickness: Thickness) -> tuple[list[Row], list[str]]:
     """Measure the sectors of circle scans; the whole circle alone, and why, if unnamed."""
     face = image.acquisition.en_face if image.acquisition else None
@@ -147,13 +146,6 @@ def _sectors(image: RetinaImage, thickness: Thickness) -> tuple[list[Row], list[
     except MeasureError as error:
         lack, paths = [str(error)], [None] * thickness.values.shape[1]
     return sector_rows(thickness, paths, image.laterality), lack
-
-
-def _check_raster(image: RetinaImage) -> None:
-    """Refuse scans that do not lie side by side, of which no map can be made."""
-    pattern = _pattern(image)
-    if pattern not in (ScanPattern.RASTER, ScanPattern.UNKNOWN):
-        raise MeasureError(f"A map and the ETDRS grid need a raster: this is a {pattern} scan.")
 
 
 def _grids(image: RetinaImage, thickness: Thickness, fovea: Fovea) -> dict[str, Etdrs]:

@@ -204,11 +204,6 @@ def _below(found: Measurements) -> tuple[npt.NDArray[np.float64], str]:
     return matrix, unit
 
 
-def has_map(found: Measurements) -> bool:
-    """Whether there is a map: thickness of several slices."""
-    return found.thickness is not None and found.thickness.values.shape[1] > 1
-
-
 def has_grid(found: Measurements) -> bool:
     """Whether an ETDRS grid was measured."""
     return bool(found.etdrs) and found.thickness is not None and found.thickness.unit == UM

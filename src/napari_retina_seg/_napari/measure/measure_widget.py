@@ -28,7 +28,6 @@ from napari_retina_seg._napari.measure.layers import (
     etdrs_grid,
     find_face,
     has_grid,
-    has_map,
     is_map_of,
     segment_layer,
     thickness_map,
@@ -206,7 +205,7 @@ class MeasureWidget(JobDock):
         self._source = target
         self.tables.show_tables(self.found.tables)
         self.band.clear()
-        if has_map(self.found) and self.found.thickness is not None:
+        if self.found.has_map and self.found.thickness is not None:
             names = [band.abbreviation for band in self.found.thickness.bands]
             self.band.addItems(names)
             self.band.setCurrentIndex(len(names) - 1)

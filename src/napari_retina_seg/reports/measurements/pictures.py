@@ -51,8 +51,7 @@ class Picture:
 def pictures(found: Measurements) -> list[Picture]:
     """Return the pictures of a page: the mask, and what there is of map and device lines."""
     listed = [_mask(found)]
-    thickness = found.thickness
-    if thickness is not None and thickness.values.shape[1] > 1 and found.fovea is not None:
+    if found.has_map and found.fovea is not None:
         listed.append(_map(found))
     if found.device:
         listed.append(_agreement(found.device[-1]))
