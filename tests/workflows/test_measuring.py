@@ -14,6 +14,8 @@ from helpers import write_png
 from napari_retina_seg.imaging.device_lines import draw_lines
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.imaging.surfaces import to_labels
+from napari_retina_seg.io.formats.nifti import write_nifti
+from napari_retina_seg.io.formats.record import MaskRecord
 from napari_retina_seg.io.tables import save_tables
 from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.tables import Table, join_tables
@@ -74,10 +76,28 @@ def test_boundaries_beside_a_mask_are_used_where_they_draw_it(tmp_path):
     rnfl = found.thickness.values[0, 0]
     np.testing.assert_allclose(rnfl[48:], (heights[1] - heights[0])[48:], atol=1e-4)
     np.testing.assert_array_equal(rnfl[:48], (labels == 1).sum(axis=0)[:48])
-    for wrong in ("ILM,BM\n1,2\n", f"{names}\n{lines[:2000]}\n"):  # of others, and cut short
+    for wrong, reason in (("ILM,BM\n1,2\n", "has the columns ILM, BM"),
+                          (f"{names}\n{lines[:2000]}\n", "is not a table of boundaries"),
+                          (f"{names}\n{lines[: lines.index(chr(10))]}\n", "(8, 1)")):  # fmt: skip
         path.write_text(wrong)
         found = rs.measure(UNSCALED, tmp_path / "scan_mask.png", scheme="oct-layers")
         assert rows_of(found, "thickness")[0]["mask from"] == "given mask"
+        assert "without the boundaries beside the mask" in found.notes[-1]
+        assert reason in found.notes[-1]
+        assert str(tmp_path) not in found.notes[-1]
+
+
+def test_boundaries_beside_a_nifti_mask_are_used(tmp_path):
+    """The mask is on the grid of its image, whatever the order of its voxels."""
+    heights = SCAN.heights.round(3)
+    record = MaskRecord(to_labels(heights, 160), scheme=OCT_LAYERS, name="scan")
+    write_nifti(tmp_path / "scan_mask.nii.gz", record)
+    lines = "\n".join(",".join(map(str, column)) for column in heights.T)
+    names = ",".join(surface.name for surface in OCT_LAYERS.surfaces)
+    (tmp_path / "scan_boundaries.csv").write_text(f"{names}\n{lines}\n")
+    found = rs.measure(UNSCALED, tmp_path / "scan_mask.nii.gz")
+    assert rows_of(found, "thickness")[0]["mask from"].endswith("in 100% of the columns")
+    np.testing.assert_allclose(found.thickness.values[0, 0], heights[1] - heights[0], atol=1e-4)
 
 
 def test_a_volume_has_an_etdrs_grid_of_every_band():

@@ -229,15 +229,24 @@ def read_class_values(path: Path) -> npt.NDArray[Any]:
         values, color = reduce_channels(values)
         if color:
             raise ReadError(f"The mask '{path}' holds colours: {_SAVE_AS}")
-    if values.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):  # NaN and infinities are no whole numbers
-            whole = values.astype(np.int64)
-        if not np.array_equal(whole, values):
-            raise ReadError(
-                f"The mask '{path}' has values that are not whole numbers: save classes."
-            )
-        values = whole
-    return np.array(values, order="C")
+    return np.array(as_whole_numbers(path, values), order="C")
+
+
+def as_whole_numbers(path: Path, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the values of a mask as whole numbers, which a file may hold as real ones.
+
+    Raises
+    ------
+    ReadError
+        If they are not whole.
+    """
+    if values.dtype.kind != "f":
+        return values
+    with np.errstate(invalid="ignore"):  # NaN and infinities are no whole numbers
+        whole = values.astype(np.int64)
+    if not np.array_equal(whole, values):
+        raise ReadError(f"The mask '{path}' has values that are not whole numbers: save classes.")
+    return whole
 
 
 def read_region(path: Path) -> npt.NDArray[np.bool_]:

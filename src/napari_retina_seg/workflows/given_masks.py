@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_retina_seg.io.formats.boundaries import read_boundary_csv
-from napari_retina_seg.io.masks import read_class_values, read_mask
+from napari_retina_seg.io.formats.nifti import is_nifti, read_voxels
+from napari_retina_seg.io.masks import as_whole_numbers, read_class_values, read_mask
+from napari_retina_seg.io.names import image_name
 from napari_retina_seg.io.schemes import find_scheme
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.annotation import IGNORE, Annotation
@@ -20,11 +22,20 @@ from napari_retina_seg.types.labels import FUNDUS_VESSELS, LabelScheme
 from napari_retina_seg.types.segmentation import Segmentation
 
 MaskLike = Annotation | str | Path | npt.NDArray[Any]
+_Values = npt.NDArray[Any]
+
+
+class GivenMask(NamedTuple):
+    """A mask, what its values mean, and what of its files is not used, as a sentence."""
+
+    annotation: Annotation
+    scheme: LabelScheme
+    note: str = ""
 
 
 def as_annotation(
     mask: MaskLike, image: RetinaImage, scheme: LabelScheme | str | None
-) -> tuple[Annotation, LabelScheme]:
+) -> GivenMask:
     """Return a mask with its scheme, which it states, the caller states, or is plain.
 
     Of a file the boundaries between pixels are taken from ``<stem>_boundaries.csv`` beside it,
@@ -38,10 +49,9 @@ def as_annotation(
     """
     known = None if scheme is None else find_scheme(scheme)
     if isinstance(mask, Segmentation):
-        return mask, mask.scheme
+        return GivenMask(mask, mask.scheme)
     if isinstance(mask, (str, Path)):
-        stated = read_mask(Path(mask))
-        values, own = stated if stated is not None else (read_class_values(Path(mask)), None)
+        values, own = _read_values(Path(mask), image)
         known = known or own
     elif isinstance(mask, Annotation):
         values = mask.labels
@@ -55,30 +65,43 @@ def as_annotation(
             " 'oct-layers' or 'fundus-vessels'."
         )
     if isinstance(mask, Annotation):
-        return mask, known
+        return GivenMask(mask, known)
     annotation = _from_values(values, known)
     if isinstance(mask, (str, Path)) and known.surfaces:
-        annotation = _with_boundaries(annotation, Path(mask), known)
-    return annotation, known
+        return _with_boundaries(annotation, Path(mask), known)
+    return GivenMask(annotation, known)
 
 
-def _with_boundaries(mask: Annotation, path: Path, scheme: LabelScheme) -> Annotation:
+def _read_values(path: Path, image: RetinaImage) -> tuple[_Values, LabelScheme | None]:
+    """Return the class values of a file on the grid of its image, and the classes it states."""
+    if is_nifti(path):
+        placements = () if image.placement is None else (image.placement,)
+        values, _, card = read_voxels(path, placements)
+        values = as_whole_numbers(path, values if image.is_volume or len(values) > 1 else values[0])
+        return values, None if card is None else card.scheme
+    stated = read_mask(path)
+    return (read_class_values(path), None) if stated is None else stated
+
+
+def _with_boundaries(mask: Annotation, path: Path, scheme: LabelScheme) -> GivenMask:
     """Add the boundaries beside the file of a mask, if they are of its size and surfaces."""
-    beside = path.with_name(f"{path.stem.removesuffix('_mask')}_boundaries.csv")
+    beside = path.with_name(f"{image_name(path).removesuffix('_mask')}_boundaries.csv")
     if not beside.is_file():
-        return mask
+        return GivenMask(mask, scheme)
     try:
         heights = read_boundary_csv(beside, scheme).heights
-        return replace(mask, boundaries=heights)
-    except (ReadError, ImageError):
-        return mask  # of something else: the mask is what was to be measured
+        return GivenMask(replace(mask, boundaries=heights), scheme)
+    except (ReadError, ImageError) as error:  # of something else: the mask is what is measured
+        reason = str(error).replace(str(beside), beside.name)  # reports show no folders
+        note = f"Whole pixels are measured, without the boundaries beside the mask: {reason}"
+        return GivenMask(mask, scheme, note)
 
 
-def _is_binary(values: npt.NDArray[Any]) -> bool:
+def _is_binary(values: _Values) -> bool:
     return values.dtype == bool or bool(np.isin(values, (0, 1, IGNORE)).all())
 
 
-def _from_values(values: npt.NDArray[Any], scheme: LabelScheme) -> Annotation:
+def _from_values(values: _Values, scheme: LabelScheme) -> Annotation:
     if values.dtype.kind not in "bui" or values.ndim not in (2, 3):
         raise MeasureError(
             "A mask holds whole numbers, (rows, columns) or (slices, rows, columns): received"

@@ -168,7 +168,7 @@ def iter_measure(
         mask = yield from iter_segment(
             image, folder, probabilities=options.uncertainty, token=token
         )
-    annotation, scheme = as_annotation(mask, image, scheme)
+    annotation, scheme, note = as_annotation(mask, image, scheme)
     yield Progress(0, 1, "Measuring")
     token.raise_if_cancelled()
     check_fit(annotation, image)
@@ -178,7 +178,7 @@ def iter_measure(
     if scheme.surfaces:
         found = replace(found, **measure_layers(image, annotation, scheme, options.fovea))
         share = found.thickness.between_pixels if found.thickness else 0.0
-        if share and isinstance(mask, (str, Path)):
+        if annotation.boundaries is not None and isinstance(mask, (str, Path)):
             origins["mask from"] += f"; boundaries between pixels in {share:.0%} of the columns"
     elif vessel_values(scheme):
         job = iter_measure_photographs(
@@ -190,7 +190,8 @@ def iter_measure(
     rows = provenance_of(image, made, origins) | _fovea_columns(found.fovea)
     warnings = (*image.warnings, *_mask_warnings(annotation, options, origins["mask from"]))
     tables = tuple(_with_provenance(table, image, rows) for table in found.tables)
-    return replace(found, tables=tables, provenance=rows, warnings=warnings)
+    notes = (*found.notes, *filter(None, [note]))
+    return replace(found, tables=tables, provenance=rows, warnings=warnings, notes=notes)
 
 
 def _with_provenance(table: Table, image: RetinaImage, origins: Row) -> Table:
