@@ -8,6 +8,8 @@ import pytest
 import napari_retina_seg as rs
 from napari_retina_seg.imaging.phantom import phantom_volume
 from napari_retina_seg.imaging.surfaces import to_labels
+from napari_retina_seg.measurement.comparison import MapDifference
+from napari_retina_seg.measurement.orientation import ASSUMED
 
 SPACING = rs.Spacing.from_um(axial=15.0, lateral=66.0, slice=700.0)  # 6.3 mm across
 VOLUME = phantom_volume(slices=9, rows=96, columns=96)
@@ -96,10 +98,37 @@ def test_the_error_comes_from_both_models_probabilities():
         pair.append(replace(one, thickness=replace(one.thickness, uncertainty=known)))
     found = rs.follow_up(*pair)
     row = by_subfield(found, "GCL+IPL")["all that both scans show"]
-    assert row["error of a column [µm]"] == pytest.approx(5)
+    assert row["error, at most [µm]"] == pytest.approx(5)
     assert row["beyond 1.96 × error"] == "yes"
-    assert by_subfield(found, "RNFL")["all that both scans show"]["beyond 1.96 × error"] == "no"
+    assert by_subfield(found, "RNFL")["all that both scans show"]["beyond 1.96 × error"] == (
+        "not shown"
+    )
     np.testing.assert_allclose(found.maps["RNFL"].error, 5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5, 1.0])
+def test_the_error_of_a_mean_is_at_most_that_which_is_stated(alike):
+    """However far the errors of the columns go together; a mean over all has no other bound."""
+    rng, sigma = np.random.default_rng(0), np.linspace(1, 9, 50)
+    own, shared = rng.normal(size=(2000, 50)), rng.normal(size=(2000, 1))
+    means = (sigma * (np.sqrt(1 - alike) * own + np.sqrt(alike) * shared)).mean(axis=1)
+    maps = MapDifference(np.zeros((1, 50)), *[np.ones((1, 50))] * 2, sigma[np.newaxis])
+    assert means.std() <= maps.summary("all").error * 1.05
+    assert means.std() == pytest.approx(maps.summary("all").error, rel=0.05) or alike < 1
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_direction_that_is_assumed_is_a_doubt_of_the_table(is_known):
+    pair = [measured(VOLUME.heights, name=name, paths=DOWN if is_known else ()) for name in "ab"]
+    found = rs.follow_up(*pair)
+    row = found.table.as_rows()[0]
+    doubts = [note for note in found.notes if "direction of the columns of 'a' and 'b'" in note]
+    if is_known:
+        assert not doubts
+        assert row["sides from"] == row["compared with: sides from"] == "file"
+    else:
+        assert "is assumed: horizontal scans" in doubts[0]
+        assert row["sides from"] == row["compared with: sides from"] == ASSUMED
 
 
 @pytest.mark.parametrize(

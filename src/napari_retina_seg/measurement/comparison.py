@@ -31,8 +31,12 @@ class SubfieldDifference:
     difference : float
         Second minus first; NaN where less than half of the subfield was measured in one of them.
     error : float
-        Standard deviation of the difference in a column by both models' probabilities, the mean
-        over the subfield; NaN without them.
+        Bound of the standard deviation of `difference` by both models' probabilities; NaN without
+        them. How far the errors of neighbouring columns go together is not known, but that of a
+        mean is at most the mean of theirs, σ(x̄) ≤ Σ σᵢ / n (Minkowski's inequality; equal where
+        all err alike, √n times less where each errs by itself). Those of two scans are taken as
+        independent: σ² = σ₁² + σ₂². So a difference beyond 1.96 σ is beyond what the models'
+        boundaries explain; one within it may be, too.
     covered : float
         The smaller of both covered shares, 0 to 1.
     """

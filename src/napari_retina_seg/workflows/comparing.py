@@ -15,7 +15,7 @@ from napari_retina_seg.measurement.comparison import (
 )
 from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.measurements import Measurements
-from napari_retina_seg.measurement.orientation import scan_orientation
+from napari_retina_seg.measurement.orientation import ASSUMED, scan_orientation
 from napari_retina_seg.measurement.tables import Row, Table, Value
 from napari_retina_seg.measurement.thickness import Thickness
 from napari_retina_seg.measurement.units import MeasureError
@@ -157,13 +157,13 @@ def _row(part: SubfieldDifference, kind: Kind, sign: int) -> dict[str, Value]:
     first, second = (part.first, part.second)[::sign]
     beyond: Value = None
     if np.isfinite(part.difference) and np.isfinite(part.error):
-        beyond = "yes" if abs(part.difference) > _LIMIT * part.error else "no"
+        beyond = "yes" if abs(part.difference) > _LIMIT * part.error else "not shown"
     return {
         "subfield": part.name,
         f"{names[0]} [µm]": first,
         f"{names[1]} [µm]": second,
         "difference [µm]": sign * part.difference,
-        "error of a column [µm]": part.error,
+        "error, at most [µm]": part.error,
         "beyond 1.96 × error": beyond,
         "covered in both [%]": 100 * part.covered,
     }
@@ -201,6 +201,13 @@ def _reversed_axes(
     notes = []
     pairs = (one.first_is_superior, two.first_is_superior), (one.first_is_left, two.first_is_left)
     _check_horizontal(scan, other, kind, pairs[1])
+    assumed = [f"'{each.image.name}'" for each, way in ((scan, one), (other, two))
+               if way.origin == ASSUMED]  # fmt: skip
+    if assumed:
+        notes.append(
+            f"The direction of the columns of {' and '.join(assumed)} is {ASSUMED}; the file does"
+            " not say it."
+        )
     flips = [None not in pair and pair[0] != pair[1] for pair in pairs]
     if pairs[0] == (None, None) and scan.image.is_volume:
         notes.append("The direction of the slices is not known: it is taken to be the same.")
@@ -255,7 +262,13 @@ def _doubts(
 
 def _origins(scan: Measurements, other: Measurements) -> dict[str, Value]:
     """Return the columns that say where the numbers came from, of both scans."""
-    known = {"image": scan.image.name, **scan.provenance}
-    compared = {"image": other.image.name, **other.provenance}
-    kept = ("image", "laterality", "mask from", "model", "fovea from")
+    known, compared = (
+        {
+            "image": one.image.name,
+            **one.provenance,
+            "sides from": scan_orientation(one.image).origin,
+        }
+        for one in (scan, other)
+    )
+    kept = ("image", "laterality", "mask from", "model", "fovea from", "sides from")
     return {**known, **{f"compared with: {key}": compared.get(key, "") for key in kept}}
