@@ -131,3 +131,19 @@ def test_a_visit_is_compared_with_an_earlier_one(run, files):
     rows = {row["abbreviation"]: row for row in read(files / "t_asymmetry.csv")}
     assert float(rows["RNFL"]["difference [µm]"]) == pytest.approx(-4)  # right minus left
     assert not (files / "t_follow-up.csv").exists()
+
+
+def test_a_baseline_that_cannot_be_read_does_not_stop_the_measurement(run, files):
+    (files / "Doe_1970").mkdir()
+    broken = files / "Doe_1970" / "earlier.png"
+    broken.write_bytes((files / "scan.png").read_bytes()[:60])
+    result = run("measure", files / "scan.png", "--masks", files / "masks", *FOLLOW,
+                 "--eye", "OS", "--baseline", broken, "-o", files / "t.csv",
+                 "--report", files / "r.html")  # fmt: skip
+    assert result.exit_code == 1
+    assert "1 measured, 0 failed, 1 not compared." in result.stdout
+    assert "Not compared: 'earlier.png'" in " ".join(result.stderr.split())
+    assert {row["image"] for row in read(files / "t.csv")} == {"scan"}
+    page = unescape((files / "r.html").read_text("utf-8"))
+    assert "Not compared: 'earlier.png'" in page
+    assert "Doe_1970" not in page

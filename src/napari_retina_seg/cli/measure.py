@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -25,7 +26,7 @@ from napari_retina_seg.cli.console import Bar, UsageError, echo, start_engine
 from napari_retina_seg.cli.data_options import named_scheme
 from napari_retina_seg.cli.inputs import check_folder, expand
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.progress import CancelToken
+from napari_retina_seg.types.progress import Cancelled, CancelToken
 
 if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
@@ -188,7 +189,8 @@ def measure_command(
     images = inputs.group()
     reference = _find_reference(baseline, fellow, _pair(other_fovea, "--other-fovea"), request)
     work = partial(_measure_file, request, reference)
-    if not work_through(ctx, inputs, images, work, partial(_write, out, pages)):
+    is_done = work_through(ctx, inputs, images, work, partial(_write, out, pages, reference))
+    if not is_done or (reference is not None and reference.failed):
         raise typer.Exit(1)
 
 
@@ -200,8 +202,27 @@ class _Reference:
     is_baseline: bool
     request: _Request
     found: Measurements | None = None
+    failed: int = 0
 
-    def compare(self, scan: Measurements, bar: Bar, token: CancelToken) -> ScanComparison:
+    def add_to(self, scan: Measurements, bar: Bar, token: CancelToken) -> Measurements:
+        """Add the comparison to the measurement of a scan, or a note why there is none."""
+        tables: tuple[Table, ...] = ()
+        try:
+            compared = self._compare(scan, bar, token)
+            tables, notes = (compared.table,), compared.notes
+        except Cancelled:
+            raise
+        except RetinaSegError as error:
+            self.failed += 1
+            # Reports show no folders.
+            notes = (
+                f"Not compared: {str(error).replace(f'{self.source.path.parent}{os.sep}', '')}",
+            )
+        for note in notes:
+            bar.say(f"'{scan.image.source}': {note}")
+        return replace(scan, tables=(*scan.tables, *tables), notes=(*scan.notes, *notes))
+
+    def _compare(self, scan: Measurements, bar: Bar, token: CancelToken) -> ScanComparison:
         """Measure it, if that was not yet done, and compare a scan with it."""
         from napari_retina_seg.workflows.comparing import asymmetry, follow_up
 
@@ -247,14 +268,7 @@ def _measure_file(
 
     found = _measure_one(request, source, bar, token)
     if reference is not None:
-        compared = reference.compare(found, bar, token)
-        found = replace(
-            found,
-            tables=(*found.tables, compared.table),
-            notes=(*found.notes, *compared.notes),
-        )
-        for note in compared.notes:
-            bar.say(f"'{source.path}': {note}")
+        found = reference.add_to(found, bar, token)
     if request.report is not None:
         bar.begin("Drawing the report")
         request.report.add(found)
@@ -306,7 +320,11 @@ def _find_mask(folder: Path, source: ImageFiles) -> Path:
 
 
 def _write(
-    out: Path, report: MeasurementReport | None, results: list[_Result], failed: int
+    out: Path,
+    report: MeasurementReport | None,
+    reference: _Reference | None,
+    results: list[_Result],
+    failed: int,
 ) -> None:
     from napari_retina_seg.io.tables import save_tables
     from napari_retina_seg.measurement.apostel import apostel_tables
@@ -319,7 +337,8 @@ def _write(
             echo(str(path.resolve()))
         if report is not None:
             echo(str(report.save().resolve()))
-    echo(f"{len(results)} measured, {failed} failed.")
+    compared = f", {reference.failed} not compared" if reference and reference.failed else ""
+    echo(f"{len(results)} measured, {failed} failed{compared}.")
 
 
 def _begin_report(path: Path, *, overwrite: bool) -> MeasurementReport:
