@@ -25,6 +25,7 @@ class Exam:
     pattern: int = 3
     stated: int | None = None
     kind: int = FLOATS
+    face_kind: int = GREYS
 
 
 def stored(values: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def _parts(exam: Exam) -> list:
     )
     parts = [(-1, 0, 11, bytes(14) + exam.eye + bytes(12)), (-1, 0, 9007, modality)]
     if exam.face is not None:
-        parts.append((-1, 0, 0x40000000, _image(exam.face, GREYS)))
+        parts.append((-1, 0, 0x40000000, _image(exam.face, exam.face_kind)))
     bscans = () if exam.bscans is None else exam.bscans
     places = raster(len(bscans)) if exam.places is None else exam.places
     count = len(bscans) if exam.stated is None else exam.stated

@@ -78,6 +78,15 @@ def test_each_examination_is_an_image(tmp_path):
         read_image(path)
 
 
+def test_an_en_face_image_of_an_unknown_type_is_left_out(tmp_path):
+    image = read_image(write(tmp_path, Exam(BSCANS, FACE, face_kind=0x02100201)))
+    assert image.pixels.shape == BSCANS.shape
+    assert image.acquisition.en_face is None
+    assert "en-face image is left out" in image.warnings[1]
+    with pytest.raises(ReadError, match="in a way that is not known"):
+        read_image(write(tmp_path, Exam(face=FACE, face_kind=0x02100201)))
+
+
 PREFIX = b"E2EMultipleVolumeFile".ljust(64, b"\0")
 
 

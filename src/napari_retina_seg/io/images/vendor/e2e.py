@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from io import BufferedReader
 from pathlib import Path
@@ -43,6 +43,10 @@ _DECIBELS = (0.0, 100.0)
 _SIZES_UNKNOWN = (
     "E2E files don't state the width of a pixel or the distance of B-scans: state them, or export"
     " the examination as raw data (.vol) or XML, which do."
+)
+_NO_FACE = (
+    "The en-face image is left out: it is stored in a way that is not known. Raw data (.vol) or"
+    " XML of the examination have it."
 )
 
 
@@ -114,13 +118,17 @@ def read_e2e(path: Path, number: int) -> RetinaImage:
         series = _find_series(path, file)
         parts = series[number - 1]
         scans = _planes(path, file, [one for one in parts if _is_image(one, 1)], _FLOAT, "<u2")
-        faces = _planes(path, file, [one for one in parts if _is_image(one, 0)], _GREY, "u1")
+        en_face = [one for one in parts if _is_image(one, 0)]
+        known = [one for one in en_face if _stored_kind(file, one) == _GREY]
+        faces = _planes(path, file, known, _GREY, "u1")
         eye = _read_eye(file, parts)
         if not scans:
             return _assemble_face(path, faces, eye)
         metas = _read_metas(path, file, parts, scans)
         lines = _read_lines(path, file, parts, scans)
-    return _assemble(path, scans, metas, lines, faces, eye)
+    image = _assemble(path, scans, metas, lines, faces, eye)
+    is_left_out = bool(en_face) and not faces
+    return replace(image, warnings=(*image.warnings, _NO_FACE)) if is_left_out else image
 
 
 def _find_series(path: Path, file: BufferedReader) -> list[list[Part]]:
@@ -137,14 +145,20 @@ def _is_image(part: Part, index: int) -> bool:
     return part.kind == IMAGE and part.index == index
 
 
+def _stored_kind(file: BufferedReader, part: Part) -> int:
+    """Return the number that says how the pixels of an image are stored."""
+    stored = _IMAGE.unpack(_read(file, part, _IMAGE.size))[1]
+    return int(stored) >> 16 & 0xFF
+
+
 def _planes(
     path: Path, file: BufferedReader, parts: Sequence[Part], kind: int, dtype: str
 ) -> dict[int, _Plane]:
     """Return the images of one kind by the number of their B-scan, in its order."""
     planes: dict[int, _Plane] = {}
     for part in sorted(parts, key=lambda one: one.bscan):
-        _, stored, _, rows, columns = _IMAGE.unpack(_read(file, part, _IMAGE.size))
-        if stored >> 16 & 0xFF != kind:
+        *_, rows, columns = _IMAGE.unpack(_read(file, part, _IMAGE.size))
+        if _stored_kind(file, part) != kind:
             raise ReadError(
                 f"'{path}' stores its images in a way that is not known: export the examination in"
                 " HEYEX as raw data (.vol) or as XML."
