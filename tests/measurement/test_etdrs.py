@@ -163,17 +163,17 @@ def test_the_fovea_is_found_in_the_middle_slice():
     total = thickness.values[thickness.index("ILM–BM")]
     assert abs(found.slice - 6) <= 1
     assert abs(found.column - total[6].argmin()) < 20
-    assert (found.origin, found.doubts) == (FOUND, ())
+    assert (found.origin, found.warnings) == (FOUND, ())
 
 
 def test_a_fovea_that_may_be_wrong_is_doubted():
     edge = find_fovea(phantom_thickness(slice(130, 256)))
-    assert "at the edge" in edge.doubts[0]
+    assert "at the edge" in edge.warnings[0]
     bands, shape = phantom_thickness().bands, (11, 13, 64)
     flat = Thickness(bands, np.full(shape, 80, np.float32), "µm", SPACING)
-    assert any("no clear pit" in doubt for doubt in find_fovea(flat).doubts)
+    assert any("no clear pit" in warning for warning in find_fovea(flat).warnings)
     single = measure_thickness(Annotation(PHANTOM.labels[6]), OCT_LAYERS, PHANTOM.image.spacing)
-    assert "not known" in find_fovea(single).doubts[0]
+    assert "not known" in find_fovea(single).warnings[0]
     nothing = Thickness(bands, np.full(shape, np.nan, np.float32), "µm", SPACING)
     with pytest.raises(MeasureError, match="can't be found"):
         find_fovea(nothing)

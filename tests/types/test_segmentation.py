@@ -45,5 +45,5 @@ def test_columns_that_were_guessed_are_told_from_pixels_without_data() -> None:
     message = replace(result, labels=labels, ignore=ignore).message
     assert message.startswith("10% of the pixels hold no data and are left out. In 20.0% of the")
     assert "Check them." in message
-    assert replace(result, labels=labels, ignore=ignore).doubts == ("guess",)
+    assert replace(result, labels=labels, ignore=ignore).fired_checks == ("guess",)
     assert "guess" not in replace(result, labels=labels, ignore=ignore & (labels == 0)).message

@@ -258,7 +258,7 @@ def add_layers(
         sentence = f"{outcome.segmentation.message} {sentence}"
     if target.layer not in viewer.layers:
         sentence += f" '{target.layer.name}' was removed meanwhile; its mask was added."
-    return replace(outcome, message=sentence, doubtful=bool(outcome.segmentation.doubts))
+    return replace(outcome, message=sentence, doubtful=bool(outcome.segmentation.fired_checks))
 
 
 def _describe_time(waited: float, made: Provenance) -> str:

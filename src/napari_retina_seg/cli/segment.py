@@ -70,7 +70,7 @@ class SegmentedFile:
     shape: tuple[int, ...]
     provenance: Provenance
     mask: Path
-    doubts: tuple[str, ...]
+    fired_checks: tuple[str, ...]
     unchecked: bool
 
 
@@ -136,7 +136,7 @@ def _segment_file(
         segmentation.labels.shape,
         segmentation.provenance,
         written[0],
-        segmentation.doubts,
+        segmentation.fired_checks,
         bool(segmentation.unchecked),
     )
 
@@ -171,7 +171,7 @@ def _segment_to_zarr(
     if found.message:
         bar.say(f"'{source.path}': {found.message}")
     return SegmentedFile(
-        source.path, shape, found.provenance, request.folder, found.doubts, found.unchecked
+        source.path, shape, found.provenance, request.folder, found.fired_checks, found.unchecked
     )
 
 
@@ -184,7 +184,7 @@ def _summarise(
     if results:
         table = Table("file", "model", "size", "mask", box=None, pad_edge=False)
         table.add_column("seconds", justify="right")
-        doubtful = [result for result in results if result.doubts]
+        doubtful = [result for result in results if result.fired_checks]
         if doubtful:
             table.add_column("check it", style="yellow")
         for result in results:
@@ -194,7 +194,7 @@ def _summarise(
                 " × ".join(str(size) for size in result.shape),
                 result.mask.name,
                 f"{result.provenance.seconds:.2f}",
-                *([", ".join(result.doubts)] if doubtful else []),
+                *([", ".join(result.fired_checks)] if doubtful else []),
             )
             table.add_row(*(as_cell(cell) for cell in cells))
         Console().print(table)
@@ -204,7 +204,7 @@ def _summarise(
         from napari_retina_seg.types.pixel_size import describe_spacing
 
         echo(f"Pixel size: {describe_spacing(stated)}.")
-    to_check = sum(bool(result.doubts) for result in results)
+    to_check = sum(bool(result.fired_checks) for result in results)
     doubt = f", {to_check} to check" if to_check else ""
     echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
     without = sorted({result.provenance.model for result in results if result.unchecked})

@@ -44,7 +44,7 @@ class SegmentedSlices:
     skipped: tuple[int, ...] = ()
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def fired_checks(self) -> tuple[str, ...]:
         """Names of the checks that fired, and "guess" if layers of some columns are one."""
         return (*(check.name for check in self.checks), *(("guess",) if self.guessed else ()))
 
@@ -64,7 +64,7 @@ class SegmentedSlices:
 def iter_segment_slices(
     image: RetinaImage,
     model: ModelFolder,
-    take: Callable[[int, Annotation | None], None],
+    on_mask: Callable[[int, Annotation | None], None],
     *,
     token: CancelToken | None = None,
 ) -> Generator[Progress, None, SegmentedSlices]:
@@ -76,7 +76,7 @@ def iter_segment_slices(
         The volume; lazy pixels are read slice by slice.
     model : ModelFolder
         With which model.
-    take : callable
+    on_mask : callable
         Called with the index of each slice and its mask, None where there is nothing to see.
     token : CancelToken, optional
         Stops the work before the next slice or tile.
@@ -108,14 +108,14 @@ def iter_segment_slices(
         yield Progress(index, image.n_slices, f"{index + 1} of {image.n_slices} slices")
         is_needed = known is None and index + 1 == image.n_slices
         mask = _segment_slice(image, model, index, token, is_needed=is_needed)
-        take(index, mask)
+        on_mask(index, mask)
         if mask is None:
             skipped.append(index)
             continue
         known = mask.provenance, bool(mask.unchecked)
         seconds += mask.provenance.seconds
         fired[index] = {check.name: check.reason for check in mask.checks}
-        guessed += [index] if "guess" in mask.doubts else []
+        guessed += [index] if "guess" in mask.fired_checks else []
         del mask  # before the next one takes its memory
     assert known is not None  # noqa: S101 - an error was raised if nothing was segmented
     yield Progress(image.n_slices, image.n_slices, "Done")

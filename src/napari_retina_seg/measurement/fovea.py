@@ -41,14 +41,14 @@ class Fovea:
         Its place on the scan's grid; the slice of a photograph is its row.
     origin : str
         `STATED` or `FOUND`.
-    doubts : tuple of str
+    warnings : tuple of str
         Why a place that was found may be wrong; each a sentence.
     """
 
     slice: float
     column: float
     origin: str = STATED
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def state_fovea(slice: float, column: float, shape: tuple[int, int]) -> Fovea:
@@ -86,7 +86,7 @@ def find_fovea(thickness: Thickness) -> Fovea:
     Returns
     -------
     Fovea
-        With a doubt if it is at the edge, the pit is shallow or another place is as thin; in a
+        With a warning if it is at the edge, the pit is shallow or another place is as thin; in a
         single B-scan always, since nothing says that the scan passes through the fovea.
 
     Raises
@@ -111,7 +111,7 @@ def find_fovea(thickness: Thickness) -> Fovea:
     within = near <= (_NEAR_UM if thickness.spacing.lateral.um else _NEAR * total.shape[1])
     thinnest = np.where(within, smooth, np.inf)
     row, column = (int(i) for i in np.unravel_index(thinnest.argmin(), smooth.shape))
-    return Fovea(row, column, FOUND, _doubts(smooth, row, column, thickness.spacing))
+    return Fovea(row, column, FOUND, _warnings(smooth, row, column, thickness.spacing))
 
 
 def _sigma(spacing: Spacing, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -129,17 +129,17 @@ def _smooth(total: Map, sigma: tuple[float, float]) -> Map:
     return np.asarray(filled / np.maximum(weight, 1e-9))
 
 
-def _doubts(smooth: Map, row: int, column: int, spacing: Spacing) -> tuple[str, ...]:
+def _warnings(smooth: Map, row: int, column: int, spacing: Spacing) -> tuple[str, ...]:
     slices, columns = smooth.shape
-    doubts = []
+    warnings = []
     if slices == 1:
-        doubts.append("Whether this single scan passes through the fovea is not known.")
+        warnings.append("Whether this single scan passes through the fovea is not known.")
     margin = (max(1, round(_EDGE * slices)), max(1, round(_EDGE * columns)))
     inside = margin[1] <= column < columns - margin[1]
     if slices > 2:
         inside &= margin[0] <= row < slices - margin[0]
     if not inside:
-        doubts.append("The thinnest place is at the edge of the scan.")
+        warnings.append("The thinnest place is at the edge of the scan.")
     distance = _distance(smooth.shape, row, column, spacing)
     known = spacing.lateral.um is not None
     low, high = _RING_UM if known else (_RING[0] * columns, _RING[1] * columns)
@@ -148,11 +148,11 @@ def _doubts(smooth: Map, row: int, column: int, spacing: Spacing) -> tuple[str, 
     around = float(np.median(smooth[ring])) if ring.any() else np.nan
     depth = 1 - smooth[row, column] / around if around > 0 else 0.0
     if not depth >= _SHALLOW:
-        doubts.append("There is no clear pit at the thinnest place.")
+        warnings.append("There is no clear pit at the thinnest place.")
     rival = finite & (distance > high) & (smooth <= smooth[row, column] + _ALIKE * depth * around)
     if depth >= _SHALLOW and rival.any():
-        doubts.append("Another place is almost as thin.")
-    return tuple(doubts)
+        warnings.append("Another place is almost as thin.")
+    return tuple(warnings)
 
 
 def _distance(shape: tuple[int, ...], row: int, column: int, spacing: Spacing) -> Map:

@@ -31,7 +31,7 @@ class Measurements:
         All numbers: ``thickness``, ``etdrs`` and ``device`` of layers, ``vessels``, ``segments``
         and ``branchings`` of photographs, ``lesions`` of other masks.
     notes : tuple of str
-        What was not measured, and why; doubts.
+        What was not measured, and why; warnings.
     warnings : tuple of str
         What speaks against image or mask: of its file, of the model, or that no person checked it.
     provenance : dict

@@ -73,7 +73,7 @@ class _Results:
     identifiers: list[tuple[ProjectImage, tuple[str, ...]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def take(self, path: Path, image: ProjectImage, facts: _Facts | None, *, is_new: bool) -> None:
+    def add(self, path: Path, image: ProjectImage, facts: _Facts | None, *, is_new: bool) -> None:
         """Note what became of a file."""
         if facts is not None:
             self.warnings += [f"'{image.name}': {warning}" for warning in facts.warnings]
@@ -264,7 +264,7 @@ def _record(
         if image is None:
             results.problems.append(f"'{path}' was removed from the project meanwhile: try again.")
         else:
-            results.take(path, image, found.facts, is_new=index in added)
+            results.add(path, image, found.facts, is_new=index in added)
 
 
 def _update_row(store: Store, row: ImageRow, found: _ReadFile, stated: Spacing | None) -> None:

@@ -116,7 +116,7 @@ class Segmentation(Annotation):
         return warn(self.checks, len(self.labels) if self.is_volume else 1)
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def fired_checks(self) -> tuple[str, ...]:
         """Names of the checks that fired, and "guess" if layers of some columns are one."""
         guess = ("guess",) if self._guessed().any() else ()
         return (*(check.name for check in self.checks), *guess)

@@ -45,7 +45,7 @@ class ScanComparison:
     table : Table
         A row for each layer or total and subfield.
     notes : tuple of str
-        What was not compared, and doubts.
+        What was not compared, and warnings.
     """
 
     kind: Kind
@@ -143,7 +143,7 @@ def _compare(scan: Measurements, other: Measurements, kind: Kind) -> ScanCompari
         rows += [{**start, **_row(part, kind, sign)} for part in parts]
     if not maps:
         raise MeasureError(notes[-1])
-    notes += _doubts(scan, other, here, there)
+    notes += _warnings(scan, other, here, there)
     table = Table.from_rows(kind, ({**row, **_origins(scan, other)} for row in rows))
     return ScanComparison(kind, maps, table, tuple(dict.fromkeys(notes)))
 
@@ -196,7 +196,7 @@ def _measured(found: Measurements) -> tuple[Thickness, Fovea]:
 def _reversed_axes(
     scan: Measurements, other: Measurements, kind: Kind
 ) -> tuple[tuple[bool, bool], list[str]]:
-    """Return whether slices and columns of the other scan run the other way, and doubts."""
+    """Return whether slices and columns of the other scan run the other way, and warnings."""
     one, two = scan_orientation(scan.image), scan_orientation(other.image)
     notes = []
     pairs = (one.first_is_superior, two.first_is_superior), (one.first_is_left, two.first_is_left)
@@ -240,13 +240,13 @@ def _check_horizontal(
         )
 
 
-def _doubts(
+def _warnings(
     scan: Measurements, other: Measurements, here: Thickness, there: Thickness
 ) -> list[str]:
     notes = []
     if other.fovea is not None:
         found = f"The fovea of '{other.image.name}' was {other.fovea.origin}."
-        notes += [f"{found} {doubt}" for doubt in other.fovea.doubts]
+        notes += [f"{found} {warning}" for warning in other.fovea.warnings]
     models = [one.provenance.get("weights SHA-256") for one in (scan, other)]
     if models[0] != models[1]:
         notes.append(

@@ -194,7 +194,7 @@ class ImportJob:
                 " the image it was drawn on."
             )
 
-    def take(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
         """Save a mask as a version, or the slices of a volume that was added slice by slice."""
         slices = [] if self._images.has(record.name, record.image_sha256) else cut(record)
         if slices and all(self._images.has(one.name, None) for one in slices):
@@ -232,7 +232,7 @@ class ImportJob:
                 " until a grader checks and corrects it."
             )
 
-    def take_ungradable(self, known: Ungradable) -> None:
+    def add_ungradable(self, known: Ungradable) -> None:
         """Save that an image is ungradable, unless somebody has graded it here."""
         try:
             image = self._images.find(known)

@@ -191,10 +191,10 @@ def iter_import_masks(
             if token.cancelled:
                 kept = len(job.versions)
                 raise Cancelled(f"Cancelled: {count(kept, 'new version')} kept.")
-            job.take(record)
+            job.add(record)
             yield Progress(done, len(sources), record.name)
     for known in ungradable:
-        job.take_ungradable(known)
+        job.add_ungradable(known)
     yield Progress(len(sources), len(sources), "Done")
     return Imported(
         tuple(job.versions),

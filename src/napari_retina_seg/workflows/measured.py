@@ -88,7 +88,7 @@ def measure_layers(
                 )
             if fovea is None:
                 fovea = find_fovea(thickness)
-                notes += [f"The fovea was {fovea.origin}. {doubt}" for doubt in fovea.doubts]
+                notes += [f"The fovea was {fovea.origin}. {warning}" for warning in fovea.warnings]
             grids = _grids(image, thickness, fovea)
         except MeasureError as error:
             notes.append(str(error))

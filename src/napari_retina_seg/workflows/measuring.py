@@ -206,7 +206,7 @@ def _fovea_columns(fovea: Fovea | None) -> dict[str, Value]:
     return {
         "fovea slice [px]": fovea.slice,
         "fovea column [px]": fovea.column,
-        "fovea from": "; ".join((fovea.origin, *fovea.doubts)),
+        "fovea from": "; ".join((fovea.origin, *fovea.warnings)),
     }
 
 

@@ -143,21 +143,21 @@ def test_headers_of_devices(tmp_path):
     header[164:172] = struct.pack("<d", 20000.0)
     (tmp_path / "a.vol").write_bytes(header)
     assert find_identity(tmp_path / "a.vol") == (
-        "Heidelberg header: patient's ID",
-        "Heidelberg header: patient's birth date",
+        "patient's ID in a Heidelberg file",
+        "patient's birth date in a Heidelberg file",
     )
     (tmp_path / "a.xml").write_text(
         "<?xml version='1.0'?><HEDX><Patient><LastName>Doe</LastName><FirstNames> </FirstNames>"
         "<Birthdate>\n<Date><Year>1970</Year></Date></Birthdate><PatientID></PatientID></Patient>"
     )
     assert find_identity(tmp_path / "a.xml") == (
-        "Heidelberg XML: LastName",
-        "Heidelberg XML: Birthdate",
+        "patient's last name in Heidelberg's XML",
+        "patient's birth date in Heidelberg's XML",
     )
     (tmp_path / "a.e2e").write_bytes(b"CMDb" + bytes(100))
-    assert find_identity(tmp_path / "a.e2e") == ("Heidelberg E2E header: patient",)
+    assert find_identity(tmp_path / "a.e2e") == ("data of the patient in a Heidelberg E2E file",)
     (tmp_path / "a.OCT").write_bytes(bioptigen_bytes(np.zeros((1, 4, 6), np.uint16)))
-    assert find_identity(tmp_path / "a.OCT") == ("Bioptigen header: description",)
+    assert find_identity(tmp_path / "a.OCT") == ("description in a Bioptigen file",)
     with pytest.raises(ReadError, match="can't be opened"):
         find_identity(tmp_path / "absent.vol")
 
@@ -193,7 +193,7 @@ def test_nothing_of_the_patient_is_in_an_export(tmp_path, dicom, make_record):
 
 
 def test_what_can_not_be_read_is_noticed_as_such(tmp_path):
-    assert find_identifiers(tmp_path / "gone.png") == ("a header that can't be read",)
+    assert find_identifiers(tmp_path / "gone.png") == ("what can't be read in the file",)
 
 
 def test_large_pictures_are_looked_at_too(tmp_path, monkeypatch):

@@ -106,7 +106,7 @@ def test_nobody_is_named(tmp_path):
     image = read_image(path)
     assert PATIENT not in f"{image.name} {image.metadata} {image.warnings} {image.acquisition}"
     path.write_bytes(PREFIX + path.read_bytes())
-    assert find_identity(path) == ("Heidelberg E2E header: patient",)
+    assert find_identity(path) == ("data of the patient in a Heidelberg E2E file",)
 
 
 WHOLE = e2e_bytes([Exam(BSCANS, FACE, lines=LINES)])

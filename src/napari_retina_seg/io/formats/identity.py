@@ -50,8 +50,14 @@ _VOL_FIELDS = {"patient's ID": slice(140, 161), "patient's birth date": slice(16
 _VENDORS = {**dict.fromkeys(E2E_STARTS, "Heidelberg E2E"), TOPCON: "Topcon"}
 _HEAD = 172
 _XML_STARTS = (b"<?xml", b"\xef\xbb\xbf<?xml", b"<HEDX")
+_XML_NAMES = {
+    b"LastName": "patient's last name",
+    b"FirstNames": "patient's first names",
+    b"PatientID": "patient's ID",
+    b"Birthdate": "patient's birth date",
+}
 # A field of Heidelberg's XML that has something in it.
-_XML_FIELD = re.compile(rb"<(LastName|FirstNames|PatientID|Birthdate)>\s*(?!</)\S")
+_XML_FIELD = re.compile(rb"<(%s)>\s*(?!</)\S" % b"|".join(_XML_NAMES))
 
 _FREE_TEXT = re.compile(r"patient|birth|geburt|naissance|nacimiento|\b(?:dob|mrn)\b", re.IGNORECASE)
 _DATE = re.compile(
@@ -134,7 +140,7 @@ def find_identifiers(path: Path) -> tuple[str, ...]:
     try:
         return find_identity(path)
     except RetinaSegError:
-        return ("a header that can't be read",)
+        return ("what can't be read in the file",)
 
 
 def contains_identifier(path: Path, name: str, patient: str | None) -> bool:
@@ -171,18 +177,18 @@ def _in_content(path: Path, head: bytes, name: str) -> Iterator[str]:
     if head.startswith(VOL_STARTS):
         for name, place in _VOL_FIELDS.items():
             if head[place].strip(b"\0 "):
-                yield f"Heidelberg header: {name}"
+                yield f"{name} in a Heidelberg file"
         return
     for start, vendor in _VENDORS.items():
         if head.startswith(start):
-            yield f"{vendor} header: patient"
+            yield f"data of the patient in a {vendor} file"
             return
     if is_bioptigen(head):
-        yield "Bioptigen header: description"
+        yield "description in a Bioptigen file"
         return
     if head.startswith(_XML_STARTS):
         for field in _XML_FIELD.finditer(path.read_bytes()):
-            yield f"Heidelberg XML: {field[1].decode()}"
+            yield f"{_XML_NAMES[field[1]]} in Heidelberg's XML"
         return
     if is_read_as_dicom(path):
         with decoding(path, "DICOM"):

@@ -115,10 +115,10 @@ def _find_raw(path: Path, fields: dict[str, str]) -> _Raw:
         )
     name = fields.get("ElementDataFile", "")
     try:
-        raw = confined(path.parent, name)
+        raw: Path | None = confined(path.parent, name)
     except OutsideError:
-        raw = path.parent / "nowhere"
-    if not raw.is_file():
+        raw = None
+    if raw is None or not raw.is_file():
         raise ReadError(f"'{path}' needs its raw file '{name}' beside it: copy both.")
     columns, rows, slices = (*shape, 1)[:3]
     is_big = "true" in (fields.get(key, "").lower() for key in
