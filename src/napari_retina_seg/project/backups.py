@@ -12,6 +12,7 @@ from typing import Any
 
 from napari_retina_seg.io.atomic import draft_path, sync_folder
 from napari_retina_seg.project.checksums import AlteredRow, checksum_of, open_raw, read_row
+from napari_retina_seg.project.sqlite_files import sqlite_uri
 from napari_retina_seg.project.tables import FileRow, ProjectRow, SchemeRow, VersionRow
 
 BACKUPS = "backups"
@@ -106,4 +107,4 @@ def _read_sound(path: Path, row: AlteredRow) -> Iterator[tuple[dict[str, Any], s
 
 
 def _uri(path: Path, options: str = "") -> str:
-    return f"{path.resolve().as_uri()}?mode=ro&{options}"
+    return sqlite_uri(path.resolve(), f"mode=ro&{options}")

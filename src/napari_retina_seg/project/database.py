@@ -26,6 +26,7 @@ from napari_retina_seg.project.migrations import (
     migrate_tables,
     raw_connection,
 )
+from napari_retina_seg.project.sqlite_files import set_journal, sqlite_uri
 from napari_retina_seg.project.tables import AutosaveRow, Base, LeaseRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
@@ -210,13 +211,15 @@ class Database:
                     f" tables have version {found}, this program supports up to {newest}): update"
                     " napari-retina-seg."
                 )
-            if found == newest:
-                return
             if self.read_only:
-                self._open_copy(migrations)
+                if found != newest:
+                    self._open_copy(migrations)
                 return
-            self.check_writable()
-            migrate_tables(self._writer, migrations)
+            with self._engine.connect() as connection:
+                set_journal(raw_connection(connection), self.folder)
+            if found != newest:
+                self.check_writable()
+                migrate_tables(self._writer, migrations)
 
     def _open_copy(self, migrations: tuple[Migration, ...]) -> None:
         """Read from a temporary copy, in which tables can be migrated and the log replayed."""
@@ -303,7 +306,7 @@ def create_database(folder: Path, fill: Callable[[Session], None]) -> None:
         engine = _connect(draft, read_only=False)
         try:
             with engine.connect() as connection:
-                connection.connection.execute("PRAGMA journal_mode = WAL")
+                set_journal(raw_connection(connection), folder)
             with CheckedSession(engine) as session, session.begin():
                 Base.metadata.create_all(session.connection())
                 tables = schema_of(raw_connection(session.connection()))
@@ -360,7 +363,7 @@ def _connect(path: Path, *, read_only: bool) -> Engine:
 def _uri(path: Path, read_only: bool) -> str:
     # There is no place for a log in a read-only folder: the file is opened as immutable.
     mode = "mode=ro&immutable=1" if read_only else "mode=rw"
-    return f"{path.resolve().as_uri()}?{mode}"
+    return sqlite_uri(path.resolve(), mode)
 
 
 def _refuse_links(path: Path) -> None:

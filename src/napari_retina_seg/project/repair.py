@@ -36,6 +36,7 @@ from napari_retina_seg.project.contents import (
 from napari_retina_seg.project.damage import explain_error
 from napari_retina_seg.project.database import DATABASE, PATIENCE
 from napari_retina_seg.project.files import inspect_file
+from napari_retina_seg.project.sqlite_files import sqlite_uri
 from napari_retina_seg.project.store import Store, image_row, stored_file
 from napari_retina_seg.project.tables import VERSION_TRIGGERS, AutosaveRow, FileRow, VersionRow
 from napari_retina_seg.types.annotation import Annotation
@@ -69,7 +70,7 @@ def repair_records(folder: Path) -> tuple[str, ...]:
     """
     path = folder / DATABASE
     try:
-        with closing(open_raw(f"{path.resolve().as_uri()}?mode=rw", PATIENCE)) as raw:
+        with closing(open_raw(sqlite_uri(path.resolve(), "mode=rw"), PATIENCE)) as raw:
             altered = list(find_altered(raw))
             sound = raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             if sound and not altered:
