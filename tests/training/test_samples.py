@@ -7,8 +7,10 @@ import pytest
 from napari_retina_seg.datasets.augment import Augmentation, Sample, random_crop
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.imaging.phantom import phantom_bscan
+from napari_retina_seg.io.schemes import make_scheme
 from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
+from napari_retina_seg.training.rare_classes import describe_rare_classes
 from napari_retina_seg.training.samples import batches, prepare_sample, steps_per_epoch
 from napari_retina_seg.types.image import Modality
 
@@ -134,6 +136,21 @@ def test_crops_around_classes_are_the_same_when_a_run_goes_on():
     for one, other in zip(whole[2:], late, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_classes_that_hardly_any_patient_shows_are_named():
+    patients = [str(number) for number in range(60)]
+    drawn = [lesion(number % 40, 1) for number in range(60)]
+    drawn[3] = drawn[4] = lesion(3, 2)
+    for number in range(30, 45):
+        drawn[number] = lesion(1, 3)
+    scheme = make_scheme(
+        {"name": "lesions", "classes": ["Background", "Cyst", "Hole", "Scar", "Tear"]}
+    )
+    sentence = describe_rare_classes(drawn, patients, scheme)
+    assert sentence.startswith("Of 60 patients too few show Hole (2), Tear (0): ")
+    five = describe_rare_classes(drawn[:5], patients[:5], scheme)
+    assert "Cyst" not in five, "the commonest class of a few patients is not rare"
 
 
 def test_without_a_class_crops_lie_anywhere():

@@ -254,8 +254,8 @@ def add_layers(
         where = f", {count(len(labels), 'slice')}"
     seconds = _describe_time(waited, made)
     sentence = f"'{target.layer.name}'{where} segmented by {made.model} in {seconds}."
-    if outcome.segmentation.message:
-        sentence = f"{outcome.segmentation.message} {sentence}"
+    found = outcome.segmentation
+    sentence = " ".join(filter(None, [found.message, sentence, *found.remarks]))
     if target.layer not in viewer.layers:
         sentence += f" '{target.layer.name}' was removed meanwhile; its mask was added."
     return replace(outcome, message=sentence, doubtful=bool(outcome.segmentation.fired_checks))

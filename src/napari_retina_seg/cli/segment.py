@@ -72,6 +72,7 @@ class SegmentedFile:
     mask: Path
     fired_checks: tuple[str, ...]
     unchecked: bool
+    remarks: tuple[str, ...]
 
 
 def segment_command(
@@ -138,6 +139,7 @@ def _segment_file(
         written[0],
         segmentation.fired_checks,
         bool(segmentation.unchecked),
+        segmentation.remarks,
     )
 
 
@@ -171,7 +173,13 @@ def _segment_to_zarr(
     if found.message:
         bar.say(f"'{source.path}': {found.message}")
     return SegmentedFile(
-        source.path, shape, found.provenance, request.folder, found.fired_checks, found.unchecked
+        source.path,
+        shape,
+        found.provenance,
+        request.folder,
+        found.fired_checks,
+        found.unchecked,
+        model.spec.warnings,
     )
 
 
@@ -207,6 +215,8 @@ def _summarise(
     to_check = sum(bool(result.fired_checks) for result in results)
     doubt = f", {to_check} to check" if to_check else ""
     echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
+    for remark in sorted({remark for result in results for remark in result.remarks}):
+        echo(remark)
     without = sorted({result.provenance.model for result in results if result.unchecked})
     if without:
         echo(

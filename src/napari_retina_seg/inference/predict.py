@@ -105,7 +105,7 @@ def iter_segment(
     seconds = time.perf_counter() - started
     drawn = _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
     unchecked = LIMITED if limits is None else ()
-    return replace(drawn, checks=checks, unchecked=unchecked)
+    return replace(drawn, checks=checks, unchecked=unchecked, remarks=model.spec.warnings)
 
 
 def segment(

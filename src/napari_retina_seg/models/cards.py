@@ -22,7 +22,7 @@ def card_lines(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
         *((f"Began with {one.name}", _ancestor(one)) for one in spec.ancestors),
         *((("Other classes", taken_over),) if taken_over else ()),
         ("Measured", measured or "not measured"),
-        *(("Warning", text) for text in (spec.training.warnings if spec.training else ())),
+        *(("Warning", text) for text in spec.warnings),
         ("Note", spec.description or "none"),
         *((("Taken into use", _promotion(spec.promotion)),) if spec.promotion else ()),
         ("Licence", spec.licence),

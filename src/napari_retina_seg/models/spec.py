@@ -110,7 +110,7 @@ class TrainingRecord(BaseModel):
         Pseudonyms of the patients of a project whose images these are, sorted: their other images
         must not test the model. They are keyed by the project, and tell nothing without its key.
     warnings : tuple of str
-        What is wrong with the weights, in sentences.
+        What is wrong with the weights, in sentences, which every mask by them is shown with.
     sources : tuple of str
         Pseudonyms of these images in the project, sorted: they stay the same if the project finds
         its patients by another rule later.
@@ -262,6 +262,11 @@ class ModelSpec(BaseModel):
         if self.modality is Modality.UNKNOWN:
             raise ValueError("the modality must be oct or fundus")
         return self
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the weights, in sentences."""
+        return self.training.warnings if self.training else ()
 
 
 def lineage(spec: ModelSpec) -> tuple[Ancestor, ...]:

@@ -23,6 +23,7 @@ from napari_retina_seg.training.encoder_weights import EncoderWeights, find_enco
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.fine_tuning import read_recipe
 from napari_retina_seg.training.other_classes import describe_other_classes
+from napari_retina_seg.training.rare_classes import describe_rare_classes
 from napari_retina_seg.training.run_folder import RunFolder
 from napari_retina_seg.training.samples import prepare_sample, steps_per_epoch
 from napari_retina_seg.training.starting_point import StartingPoint, find_starting_point
@@ -120,7 +121,7 @@ def train(
         left_out=skipped,
     )
     model = finish(job, progress)
-    for sentence in model.spec.training.warnings if model.spec.training else ():
+    for sentence in model.spec.warnings:
         warnings.warn(sentence, stacklevel=2)
     return model
 
@@ -241,10 +242,13 @@ def iter_train(
     parent = start.model.spec if start is not None and start.model is not None else None
     datasets = tuple(sorted({image.dataset for image in split.training + split.validation}))
 
+    rare = describe_rare_classes(samples, [one.full_group for one in split.training], recipe.scheme)
+    about = {"taken_over": describe_other_classes(recipe.scheme, start)}
+
     def pack() -> ModelFolder:
         record = trainer.record(_describe(split, datasets), datasets, conditions)
-        taken_over = describe_other_classes(recipe.scheme, start)
-        record = record.model_copy(update={"taken_over": taken_over})
+        warned = (*record.warnings, *filter(None, [rare]))
+        record = record.model_copy(update={**about, "warnings": warned})
         began = None if encoder is None else (encoder.description, encoder.licence)
         return package(recipe, run.best_weights, run.model, record, parent, encoder=began)
 

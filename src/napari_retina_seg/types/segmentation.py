@@ -94,6 +94,8 @@ class Segmentation(Annotation):
         What fired of the checks whether this is the kind of image that the model learnt from.
     unchecked : tuple of str
         Names of the checks that were left out, since the model states no limits for them.
+    remarks : tuple of str
+        What the model's card warns of, in sentences, whatever the image.
     """
 
     scheme: LabelScheme = field(kw_only=True)
@@ -101,6 +103,7 @@ class Segmentation(Annotation):
     skipped: tuple[int, ...] = field(default=(), kw_only=True)
     checks: tuple[Check, ...] = field(default=(), kw_only=True)
     unchecked: tuple[str, ...] = field(default=(), kw_only=True)
+    remarks: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +126,7 @@ class Segmentation(Annotation):
 
     @property
     def message(self) -> str:
-        """The warning and notes: nothing found, or slices and pixels left out."""
+        """The warning and notes on this image: nothing found, or slices and pixels left out."""
         return " ".join(sentence for sentence in (self.warning, self._gaps()) if sentence)
 
     def _gaps(self) -> str:

@@ -212,6 +212,9 @@ def _fovea_columns(fovea: Fovea | None) -> dict[str, Value]:
 
 def _mask_warnings(mask: Annotation, options: MeasureOptions, origin: str) -> list[str]:
     """Return what speaks against a mask."""
-    warning = mask.message if isinstance(mask, Segmentation) else options.warning
+    if isinstance(mask, Segmentation):
+        warning = " ".join([mask.message, *mask.remarks]).strip()
+    else:
+        warning = options.warning
     unchecked = "The mask is as the model drew it: no person has corrected it."
     return [*filter(None, [warning]), *([unchecked] if origin == MODEL else [])]

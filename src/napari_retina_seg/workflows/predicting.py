@@ -199,7 +199,7 @@ def iter_predict_images(
         image_ids=tuple(run.image_ids),
         skipped=tuple(run.skipped),
         problems=tuple(run.problems),
-        warnings=tuple(run.warnings),
+        warnings=(*run.warnings, *(model.spec.warnings if run.image_ids else ())),
         graded=tuple(run.graded),
         warned=tuple(run.warned),
         unfit=tuple(run.unfit),
