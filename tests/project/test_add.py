@@ -16,6 +16,8 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.errors import ProjectError, ReadError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
 from vendor_files import intensities, write_optovue, write_vol, write_xml_export
+from zarr_files import VOLUME as SLICES
+from zarr_files import write_zarr
 
 
 def test_an_image_is_referred_to_where_it_is(ann, write_scan):
@@ -239,3 +241,16 @@ def test_a_nifti_image_is_read_again(ann, tmp_path, suffix, copy):
     (image,) = ann.add_images([tmp_path / f"scan{suffix}"], copy=copy).images
     assert (image.name, image.shape) == ("scan", (3, 16, 20))
     np.testing.assert_array_equal(ann.read_image(image.id).pixels, values.transpose(2, 1, 0))
+
+
+def test_an_ome_zarr_is_an_image_of_several_files(ann, tmp_path):
+    pytest.importorskip("zarr", reason="an extra")
+    scan = write_zarr(tmp_path / "scan.ome.zarr")
+    assert "image of several files" in ann.add_images([scan], copy=True).problems[0]
+    (image,) = ann.add_images([scan]).images
+    assert (image.name, image.shape) == ("scan", (3, 16, 20))
+    assert ann.find_image(str(scan)).id == image.id
+    np.testing.assert_array_equal(ann.read_image(image.id).pixels, SLICES)
+    chunk = scan / "s0/c/0/0/0"
+    chunk.write_bytes(chunk.read_bytes()[::-1])
+    assert "was changed" in ann.check()[0].sentence

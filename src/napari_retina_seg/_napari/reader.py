@@ -20,7 +20,7 @@ from napari_retina_seg._napari.mask_files import (
     read_mask_layer,
     segmentation_layers,
 )
-from napari_retina_seg.io import SUFFIXES, is_image_content, read_images
+from napari_retina_seg.io import SUFFIXES, is_image_content, is_zarr, read_images
 from napari_retina_seg.io.formats.nifti import is_nifti
 from napari_retina_seg.io.images.folders import FolderContents, PassedOver, list_folder
 from napari_retina_seg.io.names import natural_key
@@ -65,7 +65,7 @@ def read(path: PathOrPaths) -> list[LayerDataTuple]:
         if mask is not None:
             return [mask]
         paths = _as_paths(path)
-        if len(paths) == 1 and paths[0].is_dir():
+        if len(paths) == 1 and paths[0].is_dir() and not is_zarr(paths[0]):
             return _read_folder(paths[0])
         if len(paths) == 1:
             masks = segmentation_layers(paths[0])

@@ -62,6 +62,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
     Shells on Windows do not expand patterns. A name that is neither folder nor pattern is
     kept as it is, whether the file exists or not.
     """
+    from napari_retina_seg.io.images.content import is_zarr
     from napari_retina_seg.io.images.folders import FolderContents, list_folder
 
     paths: dict[Path, Path] = {}
@@ -71,7 +72,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
     for argument in arguments:
         path = Path(argument)
         found = [path]
-        if path.is_dir():
+        if path.is_dir() and not is_zarr(path):
             contents = list_folder(path)
             found = list(contents.images)
             skipped += contents
@@ -82,7 +83,7 @@ def expand(arguments: Iterable[str]) -> Inputs:
         elif glob.has_magic(argument) and not is_there(path):
             # Path.glob does not accept absolute patterns.
             names = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
-            found = [Path(name) for name in names if Path(name).is_file()]
+            found = [each for each in map(Path, names) if each.is_file() or is_zarr(each)]
             if not found:
                 problems.append(f"No file matches '{argument}': check the pattern.")
         for match in found:

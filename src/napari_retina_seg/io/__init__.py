@@ -11,6 +11,7 @@ from napari_retina_seg.io.images.content import (
     is_image_content,
     is_read_as_dicom,
     is_tiff_content,
+    is_zarr,
 )
 from napari_retina_seg.io.images.files import count_images, read_file, read_numbered, read_stored
 from napari_retina_seg.types.image import RetinaImage
@@ -21,6 +22,7 @@ __all__ = [
     "is_image_content",
     "is_read_as_dicom",
     "is_tiff_content",
+    "is_zarr",
     "max_pixels",
     "read_image",
     "read_images",
@@ -38,8 +40,8 @@ def read_image(path: str | Path, *, max_pixels: int | None = None) -> RetinaImag
     ----------
     path : str or Path
         A PNG, JPEG, BMP, GIF, WebP, PPM, TIFF, ``.npy``, ``.npz`` or DICOM file, one that an OCT
-        device wrote (``docs/device_files.md``), or a folder that holds one image: a single file,
-        or a DICOM series with a file for each slice.
+        device wrote (``docs/device_files.md``), an OME-Zarr, or a folder that holds one image: a
+        single file, or a DICOM series with a file for each slice.
     max_pixels : int, optional
         How many pixels it may hold, all slices counted; by default what `set_max_pixels` set.
 
@@ -106,6 +108,6 @@ def read_images(path: str | Path, *, max_pixels: int | None = None) -> tuple[Ret
 
 def _is_folder(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return path.is_dir() and not is_zarr(path)
     except (OSError, ValueError):  # a name that nothing can have: reading it says so
         return False

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.imaging.class_values import count_class_values
 from napari_retina_seg.io import read_image
 from napari_retina_seg.io.formats.identity import find_identifiers
-from napari_retina_seg.io.images.content import RAW_CUBE, check_readable_name
+from napari_retina_seg.io.images.content import RAW_CUBE, check_readable_name, is_zarr
 from napari_retina_seg.io.images.files import files_beside
 from napari_retina_seg.io.masks import read_mask
 from napari_retina_seg.io.names import image_name
@@ -176,7 +176,7 @@ def _read_file(
     known: frozenset[str],
     suffixes: dict[str, str],
 ) -> _ReadFile:
-    sha256 = hash_source(path) if path.is_file() else ""
+    sha256 = hash_source(path) if path.is_file() or is_zarr(path) else ""
     if stated is None and sha256 in known:
         return _ReadFile(path, sha256, None)
     image = read_image(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from napari_retina_seg.io.images.content import may_be_image
+from napari_retina_seg.io.images.content import is_zarr, may_be_image
 from napari_retina_seg.project.autosaves import autosave_path
 from napari_retina_seg.project.backups import advise_restoring
 from napari_retina_seg.project.database import Database
@@ -127,7 +127,8 @@ def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
         return IntegrityProblem(IntegrityProblemKind.MISSING, image.path, sentence)
     if image.path.is_file() and not may_be_image(image.path):
         return IntegrityProblem(IntegrityProblemKind.OUTSIDE, image.path, sentence)
-    kind = IntegrityProblemKind.ALTERED if image.path.is_file() else IntegrityProblemKind.UNREADABLE
+    is_there = image.path.is_file() or is_zarr(image.path)
+    kind = IntegrityProblemKind.ALTERED if is_there else IntegrityProblemKind.UNREADABLE
     return IntegrityProblem(kind, image.path, sentence)
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from napari_retina_seg.io.atomic import sync_folder, write_durably
+from napari_retina_seg.io.images.content import is_zarr
 from napari_retina_seg.io.images.files import files_beside
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import ProjectError, ReadError
@@ -168,22 +169,22 @@ def hash_file(path: Path) -> str:
 def hash_source(path: Path) -> str:
     """Return the SHA-256 that identifies an image: of its file, and of all that belong to it.
 
-    An XML export of a device is an image of several files, and so are some others; see
-    `files_beside`.
+    An XML export of a device is an image of several files, and so are some others, an OME-Zarr
+    among them; see `files_beside`.
 
     Raises
     ------
     OSError
         If one can't be read.
     """
-    own = hash_file(path)
+    parts = [] if is_zarr(path) else [hash_file(path)]
     try:
         others = sorted(set(files_beside(path)))
     except ReadError:  # it is no such image, or no longer one
-        return own
-    if not others:
-        return own
-    parts = [own, *map(hash_file, others)]
+        others = []
+    if parts and not others:
+        return parts[0]
+    parts += map(hash_file, others)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.io import read_image
-from napari_retina_seg.io.images.content import may_be_image
+from napari_retina_seg.io.images.content import is_zarr, may_be_image
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import hash_source
@@ -59,7 +59,7 @@ def _of_name(session: Session, name: str) -> Sequence[ImageRow]:
 def _find_by_name(session: Session, text: str) -> int:
     path = Path(text)
     rows = _of_name(session, text) or _of_name(session, image_name(path))
-    if len(rows) != 1 and path.is_file():
+    if len(rows) != 1 and (path.is_file() or is_zarr(path)):
         sha256 = hash_source(path)
         rows = session.scalars(select(ImageRow).filter_by(sha256=sha256)).all()
     if not rows:

@@ -18,6 +18,7 @@ from napari_retina_seg.io.images.content import (
     VOL_STARTS,
     is_bioptigen,
     is_read_as_dicom,
+    is_zarr,
 )
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.errors import ReadError, RetinaSegError, WriteError
@@ -106,8 +107,8 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
     Noticed are names of persons, IDs, birth dates and addresses in DICOM headers, at any depth,
     with private elements (but this program's own) and writing that is said to be burned into the
     pixels; patients in headers of Heidelberg and Topcon, and Bioptigen's description; texts in
-    TIFF, PNG, JPEG and GIF that speak of a patient; and dates, names or numbers of six and more
-    digits in the file's name. Text in the pixels is not read.
+    TIFF, PNG, JPEG, GIF and OME-Zarr that speak of a patient; and dates, names or numbers of six
+    and more digits in the file's name. Text in the pixels is not read.
 
     Parameters
     ----------
@@ -127,6 +128,8 @@ def find_identity(path: Path, name: str | None = None) -> tuple[str, ...]:
         If it can't be read.
     """
     name = image_name(path) if name is None else name
+    if is_zarr(path):
+        return tuple(dict.fromkeys([*_in_name(name), *_in_zarr(path)]))
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -218,6 +221,15 @@ def _identifies(element: Any) -> bool:
     if element.VR != "PN" and element.keyword not in _KEYWORDS:
         return False
     return bool(str(element.value if element.value is not None else "").strip("^ []"))
+
+
+def _in_zarr(path: Path) -> Iterator[str]:
+    from napari_retina_seg.io.images.zarr_folder import zarr_files
+
+    for file in zarr_files(path):
+        is_text = file.name in (".zattrs", "zarr.json") or file.suffix == ".xml"
+        if is_text and _FREE_TEXT.search(file.read_text("utf-8", errors="replace")):
+            yield f"text in {file.name}"
 
 
 def _in_picture(path: Path) -> Iterator[str]:

@@ -33,6 +33,7 @@ GZIP = b"\x1f\x8b"
 NIFTI_STARTS = tuple(size.to_bytes(4, order) for size in (348, 540)
                      for order in ("little", "big"))  # fmt: skip
 _CUBE = re.compile(r" Cube \d+x\d+_.*\.img", re.IGNORECASE)
+_ZARR_FILES = (".zgroup", ".zarray", ".zattrs", "zarr.json")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -67,6 +68,14 @@ def is_tiff_content(path: Path) -> bool:
     try:
         return read_head(path).startswith(_TIFF_STARTS)
     except ReadError:
+        return False
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr: an array or a group of them, in format 2 or 3."""
+    try:
+        return any((path / name).is_file() for name in _ZARR_FILES)
+    except (OSError, ValueError):  # a name that nothing can have
         return False
 
 

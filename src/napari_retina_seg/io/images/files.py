@@ -24,6 +24,7 @@ from napari_retina_seg.io.images.content import (
     is_for_dicom,
     is_heyex_content,
     is_heyex_xml,
+    is_zarr,
     read_head,
 )
 from napari_retina_seg.io.images.pictures import find_decoder, read_picture
@@ -42,6 +43,10 @@ def read_file(path: Path) -> RetinaImage:
     ReadError
         If there is no such file, it can't be read, or it is no image.
     """
+    if is_zarr(path):
+        from napari_retina_seg.io.images.zarr_folder import read_zarr
+
+        return read_zarr(path)
     return _find_reader(path, read_head(path))(path)
 
 
@@ -73,14 +78,18 @@ def read_numbered(path: Path, number: int) -> RetinaImage:
 def files_beside(path: Path) -> tuple[Path, ...]:
     """Return the other files that an image consists of, which are beside the one that is opened.
 
-    They are the pictures of an XML export, the raw values of a MetaImage, and the description of
-    an Optovue file.
+    They are the pictures of an XML export, the raw values of a MetaImage, the description of an
+    Optovue file, and the files in the folder of an OME-Zarr.
 
     Raises
     ------
     ReadError
         If they can't be found.
     """
+    if is_zarr(path):
+        from napari_retina_seg.io.images.zarr_folder import zarr_files
+
+        return zarr_files(path)
     if is_heyex_content(path):
         from napari_retina_seg.io.images.vendor.heyex_xml import listed_pictures
 

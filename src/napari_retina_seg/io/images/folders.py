@@ -14,6 +14,7 @@ from napari_retina_seg.io.images.content import (
     is_dicom_content,
     is_heyex_content,
     is_image_content,
+    is_zarr,
 )
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.counts import count
@@ -27,6 +28,7 @@ _RESULT = re.compile(
 )
 _NIFTI = (".nii", ".nii.gz")
 _MASK = "a mask"
+_FOLDER = "a folder"
 _CARD = "the classes of a mask"
 _MASK_RESULTS = ("_mask.png", "_mask.tif")
 _PART = "a picture of an export"  # read with its XML
@@ -118,7 +120,7 @@ def list_folder(folder: Path) -> FolderContents:
         elif file.name in cards:
             reasons[file] = _CARD
     reasons |= _parts_of_exports(reasons)
-    reasons |= {file: "a folder" for file in files if file.is_dir()}
+    reasons |= {file: _folder_reason(file) for file in files if file.is_dir()}
     images = tuple(file for file in files if reasons.get(file) == "")
     others = tuple(PassedOver(file, reason) for file, reason in sorted(reasons.items())
                    if reason not in ("", _PART))  # fmt: skip
@@ -136,7 +138,8 @@ def list_tree(paths: Iterable[Path]) -> FolderContents:
     found = FolderContents()
     seen: set[Path] = set()  # a link may lead back to a folder above
     for path in paths:
-        found += _list_tree(path, seen) if path.is_dir() else FolderContents((path,))
+        is_folder = path.is_dir() and not is_zarr(path)
+        found += _list_tree(path, seen) if is_folder else FolderContents((path,))
     return found
 
 
@@ -146,9 +149,9 @@ def _list_tree(folder: Path, seen: set[Path]) -> FolderContents:
         return FolderContents()
     seen.add(resolved)
     inside = list_folder(folder)
-    others = tuple(one for one in inside.passed_over if not one.path.is_dir())
+    others = tuple(one for one in inside.passed_over if one.reason != _FOLDER)
     found = FolderContents(inside.images, others)
-    for below in (one.path for one in inside.passed_over if one.path.is_dir()):
+    for below in (one.path for one in inside.passed_over if one.reason == _FOLDER):
         try:
             found += _list_tree(below, seen)
         except ReadError:
@@ -195,6 +198,15 @@ def _reason(path: Path) -> str:
     if path.suffix.lower() == ".raw" and path.with_suffix(METAIMAGE).is_file():
         return _PART
     return "empty" if path.stat().st_size == 0 else "not an image"
+
+
+def _folder_reason(path: Path) -> str:
+    """Return why a folder is not an image; empty for an OME-Zarr, which is one."""
+    if not is_zarr(path):
+        return _FOLDER
+    from napari_retina_seg.io.images.zarr_folder import is_mask_zarr
+
+    return _MASK if is_mask_zarr(path) else ""
 
 
 def _parts_of_exports(reasons: dict[Path, str]) -> dict[Path, str]:
