@@ -8,7 +8,18 @@ from pathlib import Path
 from napari_retina_seg.io.images.content import SUFFIXES
 
 # Longer ones come first.
-_KNOWN = (".nii.gz", ".ome.zarr", *SUFFIXES, ".zarr", ".img", ".nii", ".csv", ".json", ".xml")
+_KNOWN = (
+    ".nii.gz",
+    ".ome.zarr",
+    *SUFFIXES,
+    ".zarr",
+    ".mat",
+    ".img",
+    ".nii",
+    ".csv",
+    ".json",
+    ".xml",
+)
 
 
 def image_name(path: Path) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts.layout import Layout, absent, find_visible
 from napari_retina_seg.imaging.surfaces import to_labels
-from napari_retina_seg.io._decoding import decoding
+from napari_retina_seg.io.images.matlab import as_bytes, load_matlab
 from napari_retina_seg.types.errors import DataError, ReadError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import DUKE_LAYERS
@@ -79,21 +79,9 @@ def _image(
     )
 
 
-def _load(path: Path, *names: str) -> dict[str, _Array]:
-    from scipy.io import loadmat
-
-    with decoding(path, "MATLAB file"):
-        try:
-            return dict(loadmat(path, variable_names=names))
-        except NotImplementedError as error:
-            raise DataError(
-                f"'{path}' was saved as MATLAB 7.3: save it again with '-v7'."
-            ) from error
-
-
 def _read_tracings(path: Path) -> tuple[_Array, _Array]:
     """Return both graders' boundaries, ``(8, columns, scans)`` with rows counted from 0."""
-    found = _load(path, "manualLayers1", "manualLayers2")
+    found = load_matlab(path, "manualLayers1", "manualLayers2")
     first = found.get("manualLayers1", np.empty(0))
     second = found.get("manualLayers2", np.full_like(first, np.nan, dtype=float))
     if first.ndim != 3 or len(first) != _BOUNDARIES or second.shape != first.shape:
@@ -122,13 +110,10 @@ def _run(heights: _Array) -> slice:
 
 def _read_scans(path: Path, scans: tuple[int, ...]) -> _Array:
     """Return ``(scans, rows, columns)``, uint8 where that loses nothing."""
-    images = _load(path, "images").get("images", np.empty(0))
+    images = load_matlab(path, "images").get("images", np.empty(0))
     if images.ndim != 3 or images.shape[2] <= max(scans):
         raise DataError(f"'{path}' is not a subject of Chiu et al. 2015: it needs its 'images'.")
-    values = np.moveaxis(images[..., list(scans)], -1, 0)
-    with np.errstate(invalid="ignore"):
-        whole = values.astype(np.uint8)
-    return whole if np.array_equal(whole, values) else values.astype(np.float32)
+    return as_bytes(np.moveaxis(images[..., list(scans)], -1, 0))
 
 
 def _crop(read_scans: Callable[[], _Array], place: int, columns: slice) -> _Array:

@@ -11,6 +11,7 @@ from napari_retina_seg.io.images.content import (
     ARRAY_STARTS,
     E2E_STARTS,
     GZIP,
+    MATLAB_STARTS,
     METAIMAGE,
     NIFTI_STARTS,
     OPTOVUE,
@@ -227,6 +228,10 @@ def _find_volume_reader(path: Path, head: bytes) -> _Reader | None:
 
         if is_nifti(path):
             return read_nifti_image
+    if head.startswith(MATLAB_STARTS):
+        from napari_retina_seg.io.images.matlab import read_matlab
+
+        return read_matlab
     if suffix == METAIMAGE:
         from napari_retina_seg.io.images.metaimage import read_metaimage
 
