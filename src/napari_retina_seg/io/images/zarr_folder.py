@@ -67,13 +67,14 @@ def read_zarr(path: Path) -> RetinaImage:
         missing = array.nchunks - array.nchunks_initialized
     for shape in (raster, chunk):
         check_claim(f"'{path}'", shape, itemsize=array.dtype.itemsize)
-    shape = (*(1,) * (3 - len(raster)), *raster)
+    count, rows, columns = (*(1,) * (3 - len(raster)), *raster)
+    shape = count, rows, columns
     first = (0,) * (len(array.shape) - len(raster))
     read = partial(_read_plane, path, array, first, is_volume=len(raster) == 3)
     pixels = gather_slices(read, shape, array.dtype.newbyteorder("="))
     return RetinaImage(
         pixels if len(raster) == 3 else pixels[0],
-        modality=guess_modality(read(shape[0] // 2)),
+        modality=guess_modality(read(count // 2)),
         spacing=spacing,
         name=image_name(path),
         source=str(path),
@@ -114,14 +115,14 @@ def _import_zarr(path: Path) -> Any:
 def _describe(path: Path, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said of the first image."""
     described = attributes.get("ome", attributes)  # 0.5 and 0.4
-    found = described.get("multiscales") or ({},)
-    axes = found[0].get("axes")
+    first: dict[str, Any] = (described.get("multiscales") or ({},))[0]
+    axes = first.get("axes")
     if not axes or not all(isinstance(axis, dict) for axis in axes):
         raise ReadError(
             f"'{path}' does not describe an image with its axes, as OME-Zarr 0.4 and 0.5 do: choose"
             " the folder of an image in it, or save it in one of these versions."
         )
-    return dict(found[0])
+    return first
 
 
 def _check_axes(path: Path, names: list[str], shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -23,9 +23,9 @@ from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
 _KIND = "an Optovue file"
 _LONGEST = 2**20  # bytes of a description
 _BYTES = 4  # of a value
-_ROWS = re.compile(r"Window Height\D*?(\d+)\b")
-_COLUMNS = re.compile(r"Scan Length\D*?(\d+)\b")
-_COUNT = re.compile(r"Scan Usage\D*?(\d+)\b")
+_ROWS = re.compile(r"Window Height\D*?(\d{1,9})\b")
+_COLUMNS = re.compile(r"Scan Length\D*?(\d{1,9})\b")
+_COUNT = re.compile(r"Scan Usage\D*?(\d{1,9})\b")
 _EYE = re.compile(r"Eye Scanned.*?\b(O[DS])\b")
 
 
