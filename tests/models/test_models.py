@@ -26,8 +26,8 @@ def edit(model: registry.ModelFolder, **changes: object) -> None:
 
 def test_the_shipped_models_are_whole_and_small() -> None:
     names = [model.name for model in registry.list_models()]
-    assert names[:2] == ["resunet-chasedb1-hrf-idrid", "resunet-tian2015-phantoms"]
-    for name in names[:2]:
+    assert names[:3] == list(registry.SHORT_NAMES.values())
+    for name in names[:3]:
         model = registry.find_model(name)
         model.check_weights()
         assert model.weights.stat().st_size < 4_000_000
@@ -48,7 +48,9 @@ def test_names_of_earlier_versions_still_work_with_a_notice(former, name) -> Non
 
 def test_bundled_models_are_named_after_what_they_learnt_from() -> None:
     words = {"oct_layers": "tian2015", "chase_db1": "chasedb1", "hrf": "hrf", "idrid": "idrid"}
+    words["kermany_lesions"] = "kermany2018"
     datasets = {"Tian": "oct_layers", "CHASE_DB1": "chase_db1", "HRF": "hrf", "IDRiD": "idrid"}
+    datasets["Kermany"] = "kermany_lesions"
     for model in registry.list_models():
         training_data = model.spec.training_data
         learnt = {name for name in words if name in training_data}

@@ -22,10 +22,11 @@ SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "card.md"
 BUNDLED = Path(__file__).parent / "bundled"
-# The two models that are offered first, by what they are for.
+# The models that are offered first, in this order, by what they are for.
 SHORT_NAMES = {
     "oct-layers": "resunet-tian2015-phantoms",
     "fundus-vessels": "resunet-chasedb1-hrf-idrid",
+    "oct-lesions": "resunet-kermany2018",
 }
 # Until version 0.2 most were called like the published systems whose recipes they follow. Two were
 # trained further, on more data.
@@ -165,7 +166,8 @@ def list_models(modality: Modality | str | None = None) -> tuple[ModelFolder, ..
     if modality is not None:
         wanted = member(Modality, modality, "modality", ModelError)
     models = [_read_folder(path.parent) for path in sorted(BUNDLED.glob(f"*/{SPEC_FILE}"))]
-    models.sort(key=lambda model: model.name not in SHORT_NAMES.values())
+    first = [*SHORT_NAMES.values()]
+    models.sort(key=lambda one: first.index(one.name) if one.name in first else len(first))
     for path in added_paths():
         try:
             models.append(_read_folder(path))
@@ -216,8 +218,8 @@ def load_model(model: ModelLike) -> ModelFolder:
     Parameters
     ----------
     model : str, Path or ModelFolder
-        Name of a model, path of a model folder, or ``"oct-layers"`` and ``"fundus-vessels"`` for
-        the models that are offered first.
+        Name of a model, path of a model folder, or ``"oct-layers"``,
+        ``"fundus-vessels"`` and ``"oct-lesions"`` for the models that are offered first.
 
     Returns
     -------
