@@ -84,7 +84,7 @@ def test_one_to_nine_classes_find_room_on_a_page(tmp_path, classes, grid):
 
 def test_each_format_is_written_the_same_again(tmp_path):
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
-    one = explanation()
+    one = explanation((1,))
     for suffix, start in starts.items():
         paths = [tmp_path / f"{turn}.{suffix.upper()}" for turn in "ab"]
         for path in paths:
@@ -144,7 +144,7 @@ def test_the_point_or_region_asked_about_is_marked(tmp_path):
     mask = np.zeros(GRID, bool)
     mask[10:30, 20:50] = True
     mask[50, 80] = True
-    plain = explanation(target=Region(np.ones((2, *GRID), bool)))
+    plain = explanation((1,), target=Region(np.ones((2, *GRID), bool)))
     for target in (Point(30, 40), Region(mask), Region(np.stack([~mask, mask]))):
         one = replace(plain, target=target, index=1)
         cyan = (drawn(one, tmp_path) == (255, 255, 0)).all(axis=-1)
