@@ -13,11 +13,13 @@ from napari_retina_seg._napari.engine_tasks import load_engine
 
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 
+from napari._qt.qt_viewer import QtViewer  # noqa: E402
+from napari._qt.widgets.qt_welcome import QtWelcomeWidget  # noqa: E402
 from napari._vispy import canvas  # noqa: E402
 from napari.components import ViewerModel  # noqa: E402
 from napari.layers import Labels  # noqa: E402
 from napari.plugins import _initialize_plugins  # noqa: E402
-from napari.settings import get_settings  # noqa: E402
+from napari.settings import NapariSettings, get_settings  # noqa: E402
 from napari.utils._proxies import PublicOnlyProxy  # noqa: E402
 from napari.utils.events import EventEmitter  # noqa: E402
 from npe2 import PluginManifest  # noqa: E402
@@ -52,15 +54,28 @@ def cheap_collections() -> None:
 def cheap_viewers() -> Iterator[None]:
     """Spare what costs most in viewers, hundreds of which are opened here.
 
-    Plugins are looked for once, and napari's settings written nowhere. With a layer that is removed
-    napari collects only what was made lately (test_stress.py has the real thing), and it looks only
-    once at the signature of a function that is connected.
+    Plugins are looked for once, and napari's settings written nowhere and reset after changes only.
+    With a layer that is removed napari collects only what was made lately (test_stress.py has the
+    real thing), and it looks only once at the signature of a function that is connected. The hidden
+    welcome screen is not written anew for each key that is bound, and the window's style sheet not
+    set once more for a part of the window.
     """
     plugins = list(PluginManifest.discover())
+    settings, reset = get_settings(), NapariSettings.reset
+
+    def reset_changed(changed: NapariSettings) -> None:
+        if changed.model_dump() != defaults:
+            reset(changed)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PluginManifest, "discover", lambda **_: iter(plugins))
-        patch.setattr(get_settings(), "_save_on_change", False)
-        patch.setattr(canvas, "gc", SimpleNamespace(collect=lambda: gc.collect(1)))
+        patch.setattr(settings, "_save_on_change", False)
+        settings.reset()
+        defaults = settings.model_dump()
+        patch.setattr(NapariSettings, "reset", reset_changed)
+        patch.setattr(QtWelcomeWidget, "refresh", lambda *_: None)
+        patch.setattr(QtViewer, "setStyleSheet", lambda *_: None)
+        patch.setattr(canvas, "gc", SimpleNamespace(collect=lambda: gc.collect(0)))
         patch.setattr(EventEmitter, "_check_signature", staticmethod(_takes_event))
         # Objects are frozen, see below: to ask for it anew with each dock takes 0.1 s.
         patch.setattr(engine_freeze, "_update", lambda: None)
