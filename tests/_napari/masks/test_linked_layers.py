@@ -12,6 +12,11 @@ from napari_retina_seg.types.labels import FUNDUS_VESSELS
 
 
 @pytest.fixture
+def viewer(windowless):
+    return windowless
+
+
+@pytest.fixture
 def mask(viewer):
     data = np.zeros((3, 20, 30), np.uint8)
     data[:, 5:15, 5:15] = 1
