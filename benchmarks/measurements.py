@@ -4,7 +4,7 @@
 
 segments the test scans of `oct_layers` and writes ``docs/measurements.json`` and
 ``docs/measurements.md``. Where skan (https://skeleton-analysis.org) is installed, it measures the
-same skeletons.
+same skeletons; eyepy (https://github.com/MedVisBonn/eyepy) measures the same phantom.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tables import markdown_table
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import read_dataset
 from napari_retina_seg.imaging.fov import detect_fov
+from napari_retina_seg.imaging.phantom import Phantom, phantom_volume
 from napari_retina_seg.inference.predict import segment
 from napari_retina_seg.measurement.bands import find_bands
 from napari_retina_seg.measurement.thickness import measure_thickness
@@ -46,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument(
-        "--only", choices=("layers", "vessels", "device"), help="keep the other figures"
+        "--only", choices=("layers", "vessels", "device", "etdrs"), help="keep the other figures"
     )
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
@@ -57,6 +58,8 @@ def main() -> None:
             "oct-layers": model_error(arguments.data / "oct_layers"),
             "second tracing": second_tracing(arguments.data / "oct_layers"),
         }
+    if arguments.only in (None, "etdrs"):
+        results["etdrs"] = etdrs_beside_eyepy()
     if arguments.only in (None, "vessels"):
         results["vessels"] = vessel_figures(arguments.data / "chase_db1")
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
@@ -112,6 +115,59 @@ def device_difference(folder: Path) -> dict[str, list[dict[str, Any]]]:
         rows = [] if table is None else table.as_rows()
         found[name] = [{column: row[column] for column in COMPARED} for row in rows]
     return found
+
+
+def etdrs_beside_eyepy() -> list[dict[str, Any]]:
+    """Measure the ETDRS subfields of one phantom's mask here and with eyepy."""
+    volume = phantom_volume(slices=27, columns=535)  # as wide as high, as eyepy's map needs it
+    found = measure(
+        volume.image, volume.labels, scheme="oct-layers", laterality="OD", fovea=(13, 267)
+    )
+    rows = []
+    for band in find_bands(OCT_LAYERS):
+        inside = (volume.labels > band.upper) & (volume.labels <= band.lower)
+        ours, means = found.etdrs[band.abbreviation], eyepy_means(volume, inside)
+        pairs = [(ours.find(name).mean, mean) for name, mean in means.items()]
+        difference = np.array([own - other for own, other in pairs])
+        rows.append(
+            {
+                "band": band.abbreviation,
+                "mean µm": float(np.mean([own for own, _ in pairs])),
+                "eyepy mean µm": float(np.mean([other for _, other in pairs])),
+                "mean difference µm": float(difference.mean()),
+                "largest difference µm": float(np.abs(difference).max()),
+                "in": list(means)[int(np.abs(difference).argmax())],
+            }
+        )
+    return rows
+
+
+def eyepy_means(volume: Phantom, inside: np.ndarray) -> dict[str, float]:
+    """Return eyepy's mean thickness in µm by the names that the subfields have here."""
+    from eyepy import EyeBscanMeta, EyeVolume, EyeVolumeMeta
+
+    slices, _, columns = inside.shape
+    sizes = volume.image.spacing
+    step, axial, lateral = (size.um / 1000 for size in (sizes.slice, sizes.axial, sizes.lateral))
+    places = [
+        EyeBscanMeta((0, k * step), (lateral * (columns - 1), k * step), "mm")
+        for k in reversed(range(slices))  # the first B-scan is the lowest
+    ]
+    meta = EyeVolumeMeta(
+        scale_x=lateral, scale_y=axial, scale_z=step, scale_unit="mm", bscan_meta=places,
+        laterality="OD", intensity_transform="default",
+    )  # fmt: skip
+    drawn = EyeVolume(volume.image.pixels.astype(np.float32), meta).add_pixel_annotation(
+        inside, name="band", color="FF0000", radii=(0.5, 1.5, 3.0), n_sectors=(1, 4, 4),
+        rotation=(0, 45, 45),
+    )  # fmt: skip
+    sides = ("last-slice side", "temporal", "first-slice side", "nasal")
+    names = ["central", *(f"{ring} {side}" for ring in ("inner", "outer") for side in sides)]
+    rows = drawn.enface
+    return {
+        name: 1000 * axial * float(np.average(rows[mask > 0], weights=mask[mask > 0]))
+        for name, mask in zip(names, drawn.masks.values(), strict=True)
+    }
 
 
 def vessel_figures(folder: Path) -> list[dict[str, Any]]:
@@ -171,6 +227,8 @@ def page(results: dict[str, Any]) -> str:
         parts += [LAYERS, layer_table(results["layers"])]
     if "device" in results:
         parts += [DEVICE, device_table(results["device"])]
+    if "etdrs" in results:
+        parts += [ETDRS, etdrs_table(results["etdrs"])]
     if "vessels" in results:
         parts += [VESSELS, vessel_table(results["vessels"])]
     return "\n".join(parts) + "\n"
@@ -206,6 +264,23 @@ def device_table(scans: dict[str, list[dict[str, Any]]]) -> str:
         for row in compared
     ]
     return markdown_table(("scan", *COMPARED), rows)
+
+
+def etdrs_table(bands: list[dict[str, Any]]) -> str:
+    header = ("layer or total", "mean of the subfields [µm]", "eyepy [µm]", "mean difference [µm]",
+              "largest difference [µm]", "in")  # fmt: skip
+    rows = [
+        [
+            row["band"],
+            f"{row['mean µm']:.2f}",
+            f"{row['eyepy mean µm']:.2f}",
+            f"{row['mean difference µm']:+.2f}",
+            f"{row['largest difference µm']:.2f}",
+            row["in"],
+        ]
+        for row in bands
+    ]
+    return markdown_table(header, rows)
 
 
 def vessel_table(figures: list[dict[str, Any]]) -> str:
@@ -253,6 +328,12 @@ DEVICE = """
 Against the device's own lines, column by column in two scans of a Spectralis (Bland and Altman
 1986): `measure` draws the plot in the report of a scan. Neighbouring columns resemble each other,
 so that the number of columns says nothing about how sure the mean is.
+"""
+ETDRS = """
+## ETDRS grid
+
+The nine subfields of one mask, that of a phantom of 27 B-scans 240 µm apart, measured here and with
+eyepy. eyepy takes the nearest B-scan at each place of the grid, `measure` interpolates between two.
 """
 VESSELS = """
 ## Vessels
