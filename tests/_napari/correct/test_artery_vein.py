@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 import napari_retina_seg as rs
-from mouse import CTRL, click, press, push
+from mouse import CTRL, click, press, push, settle
 from napari_retina_seg.io.masks import encode_mask, read_mask
 from napari_retina_seg.types.labels import ARTERIES_VEINS
 
@@ -85,6 +85,14 @@ def test_the_tool_ends_with_its_mask(shown, dock, vessels, mask):
     shown.layers.selection.active = mask
     push(tool.button)
     assert tool.button.isChecked()
+    shown.layers.selection = {mask, vessels}  # then keys and clicks are napari's
+    settle()
+    assert not tool.button.isChecked()
+    press(dock, Qt.Key.Key_V)
+    assert not mask.visible
+    mask.visible = True
+    shown.layers.selection.active = mask
+    push(tool.button)
     mask.editable = False
     assert not tool.button.isChecked()
     mask.editable = True

@@ -10,12 +10,10 @@ import napari
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
 from skimage.measure import label
 
 from napari_retina_seg._napari.canvas import focus_canvas
-from napari_retina_seg._napari.clicks import CanvasClicks
+from napari_retina_seg._napari.correct.click_tool import ClickTool
 from napari_retina_seg._napari.correct.result_text import describe_change
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
 from napari_retina_seg._napari.job_dock import JobRow
@@ -25,7 +23,6 @@ from napari_retina_seg._napari.masks.edits import PlaneIndex, change
 from napari_retina_seg._napari.masks.linked_layers import GRID
 from napari_retina_seg._napari.results import MaskInfo, mask_options
 from napari_retina_seg._napari.shortcuts import ARTERY, UNDECIDED, VEIN
-from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.editing.vessels import Pixel
 from napari_retina_seg.measurement.skeleton import paint_segments, trace
 from napari_retina_seg.types.labels import ARTERIES_VEINS, LabelScheme, vessel_values
@@ -33,7 +30,7 @@ from napari_retina_seg.types.progress import CancelToken, Progress
 
 _KEYS = {ARTERY: 1, VEIN: 2, UNDECIDED: 3}  # values of the scheme
 _START = "Tell arteries from veins"
-_OFF, _ON = "Artery or vein by clicks", "Stop telling arteries from veins"
+_READY = "Artery or vein by clicks"
 _REACH = 0.005  # of the picture's longer side: how far from a vessel a click still means it
 
 
@@ -44,37 +41,18 @@ class SegmentsFound(JobResult):
     numbers: npt.NDArray[np.int32] | None = field(default=None)
 
 
-class ArteryVeinTool(QWidget):
-    """Makes a mask of arteries and veins from one of vessels; each click is one undo step.
-
-    Signals
-    -------
-    taken : ()
-        It waits for clicks: other mouse tools should be deactivated.
-    reported : (JobStatus, str)
-        A result message.
-    """
-
-    taken = Signal()
-    reported = Signal(object, str)
+class ArteryVeinTool(ClickTool):
+    """Makes a mask of arteries and veins from one of vessels; each click is one undo step."""
 
     def __init__(self, viewer: napari.Viewer, active: ActiveMask) -> None:
-        super().__init__()
-        self._viewer, self._active_mask = viewer, active
-        self._clicks = CanvasClicks(viewer)
+        super().__init__(viewer, active, _START)
+        self._viewer = viewer
         self._work = JobRow("the segments")
         self._mask: Labels | None = None  # whose keys are bound
         self._place: tuple[Labels | None, PlaneIndex] = (None, ())
         self._numbers: npt.NDArray[np.int32] | None = None
         self._pending: Pixel | None = None  # clicked before the segments were found
-        self.button = QPushButton(_START)
-        self.button.setCheckable(True)
-        self._note = text()
-        self._note.setVisible(False)
-        self.setLayout(stack(self.button, self._note, self._work))
-        self.button.clicked.connect(self._on_button)
-        self._clicks.clicked.connect(self._on_click)
-        self._clicks.stopped.connect(self.deactivate)
+        self.layout().addWidget(self._work)
         self._work.done.connect(self._on_found)
 
     def refresh(self) -> None:
@@ -95,41 +73,33 @@ class ArteryVeinTool(QWidget):
 
     def deactivate(self) -> None:
         """Stop waiting for clicks, and release the keys."""
-        self._clicks.stop()
         mask, self._mask, self._pending = self._mask, None, None
         if mask is not None:
             for shortcut in _KEYS:
                 mask.bind_key(shortcut.keys, None)
-            mask.events.selected_label.disconnect(self._show_note)
+            mask.events.selected_label.disconnect(self._explain)
         active = self._active_mask.mask
         ready = active is not None and self._active_mask.scheme == ARTERIES_VEINS
-        self.button.setChecked(False)
-        self.button.setText(_OFF if ready else _START)
-        self._note.setVisible(False)
+        self._name = _READY if ready else _START
+        super().deactivate()
 
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
-        self.deactivate()
+        super().cleanup()
         self._work.abandon()
 
-    def _on_button(self, on: bool) -> None:
-        if not on:
-            self.deactivate()
-            return
+    def _start(self) -> None:
         if self._active_mask.scheme != ARTERIES_VEINS:
             self._add_mask()
-        self.taken.emit()
+        self._listen("Stop telling arteries from veins")
         mask = self._mask = self._active_mask.labels
         self._place = mask, self._active_mask.where
         if self._active_mask.value is None:
             mask.selected_label = 1
-        self._clicks.listen(mask)
         for shortcut, value in _KEYS.items():
             mask.bind_key(shortcut.keys, _choosing(value), overwrite=True)
-        mask.events.selected_label.connect(self._show_note)
-        self.button.setChecked(True)
-        self.button.setText(_ON)
-        self._show_note()
+        mask.events.selected_label.connect(self._explain)
+        self._explain()
         focus_canvas(self)
         self._find_segments()
 
@@ -151,12 +121,12 @@ class ArteryVeinTool(QWidget):
         self._viewer.add_layer(layer)
         self._viewer.layers.selection.active = layer
 
-    def _show_note(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+    def _explain(self, event: object = None) -> None:  # noqa: ARG002 - napari's
+        """Say what a click does, and how to choose otherwise."""
         keys = ", ".join(f"{key.native}: {_name(value)}" for key, value in _KEYS.items())
         value = self._active_mask.value
         chosen = "Choose a class" if value is None else f"Click on a vessel: {_name(value)}"
-        self._note.setText(f"{chosen}. {keys}, Esc: stop.")
-        self._note.setVisible(True)
+        self._show_note(f"{chosen}. {keys}, Esc: stop.")
 
     def _find_segments(self) -> None:
         if not self._work.is_running:
@@ -177,7 +147,7 @@ class ArteryVeinTool(QWidget):
         active, numbers = self._active_mask, self._numbers
         value, plane = active.value, active.plane
         if value is None:
-            self._show_note()
+            self._explain()
             return
         if numbers is None or not np.array_equal(numbers != 0, plane > 0):
             self._pending = point  # of vessels that were painted since

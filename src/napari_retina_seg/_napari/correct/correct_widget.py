@@ -203,9 +203,11 @@ class CorrectWidget(Dock):
         self._viewer.layers.selection.active = self.active_mask.mask
 
     def _on_selected(self) -> None:
-        """Put down the tools that act on the mask once another layer gets the mouse."""
-        active = self._viewer.layers.selection.active
-        if active is not None and active != self.active_mask.mask:
+        """Put down the tools on the mask once another layer, or none, gets mouse and keys.
+
+        None does where several are selected.
+        """
+        if self._viewer.layers.selection.active != self.active_mask.mask:
             self.lines.deactivate()
             self.vessels.deactivate()
 

@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QPushButton, QWidget
 from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
-from napari_retina_seg._napari.clicks import CanvasClicks
 from napari_retina_seg._napari.correct.artery_vein import ArteryVeinTool
+from napari_retina_seg._napari.correct.click_tool import ClickTool
 from napari_retina_seg._napari.correct.preview import Preview
 from napari_retina_seg._napari.correct.probability import Plane, Probability
 from napari_retina_seg._napari.correct.result_text import describe_change
@@ -26,7 +26,6 @@ from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.widgets import add_row, stack, text
 from napari_retina_seg.editing.vessels import Pixel, bridge, local_darkness, threshold
 
-_OFF = "Bridge a gap"
 _FIRST = "Click on one end of the gap."
 _SECOND = "Now click on the other end."
 _DOWN_TO = 0.5  # of the threshold
@@ -34,69 +33,31 @@ _KNOWN = "Move the slider to preview another threshold."
 _ASK = "The model's probability is computed when you move a slider."
 
 
-class BridgeTool(QWidget):
-    """Asks for two clicks and draws the vessel between them as one undo step.
-
-    Signals
-    -------
-    taken : ()
-        It waits for clicks: other mouse tools should be deactivated.
-    reported : (JobStatus, str)
-        A result message.
-    """
-
-    taken = Signal()
-    reported = Signal(object, str)
+class BridgeTool(ClickTool):
+    """Asks for two clicks and draws the vessel between them as one undo step."""
 
     def __init__(self, viewer: napari.Viewer, active: ActiveMask, probability: Probability) -> None:
-        super().__init__()
-        self._active_mask, self._probability = active, probability
+        super().__init__(viewer, active, "Bridge a gap")
+        self._probability = probability
         self._first: Pixel | None = None
-        self._clicks = CanvasClicks(viewer)
         self._evidence: tuple[object, np.ndarray] | None = None  # local darkness, by image
-        self.button = QPushButton(_OFF)
-        self.button.setCheckable(True)
         self.button.setToolTip(
             "Join two ends of a vessel: click on both. The bridge follows the model's probability"
             " if known, otherwise dark pixels; it is as wide as its ends."
         )
-        self._note = text()
-        self._note.setVisible(False)
-        self.setLayout(stack(self.button, self._note))
-        self.button.clicked.connect(self._on_button)
-        self._clicks.clicked.connect(self._on_click)
-        self._clicks.stopped.connect(self.deactivate)
 
     def refresh(self) -> None:
         """Update the button and restart, after a change of mask or plane."""
         self.button.setEnabled(not self._active_mask.class_disabled_reason)
         self.deactivate()
 
-    def deactivate(self) -> None:
-        """Stop waiting for clicks."""
-        self._clicks.stop()
-        self._first = None
-        self.button.setChecked(False)
-        self.button.setText(_OFF)
-        self._note.setVisible(False)
-
-    def cleanup(self) -> None:
-        """Disconnect: the dock is closing."""
-        self._clicks.stop()
-
-    def _on_button(self, on: bool) -> None:
-        if not on:
-            self.deactivate()
-            return
-        self.taken.emit()
-        self._clicks.listen(self._active_mask.mask)
+    def _start(self) -> None:
+        self._listen("Stop bridging")
         self._ask(None)
 
     def _ask(self, first: Pixel | None) -> None:
         self._first = first
-        self.button.setText("Stop bridging")
-        self._note.setText(_FIRST if first is None else _SECOND)
-        self._note.setVisible(True)
+        self._show_note(_FIRST if first is None else _SECOND)
 
     def _on_click(self, point: Pixel) -> None:
         if self._first is None:
