@@ -105,7 +105,7 @@ _XML_IMAGE = """
  <ImageData><ExamURL>file:///\\\\server\\Doe\\{file}</ExamURL></ImageData>{lines}
 </Image>"""
 _XML = """<?xml version="1.0" encoding="UTF-8"?>
-<HEDX><BODY><Patient><LastName>{patient}</LastName><Birthdate>1970</Birthdate><Study><Series>
+<HEDX><BODY><Patient><LastName>{patient}</LastName><PatientID>0815</PatientID><Birthdate>1970</Birthdate><Study><Series>
 <Laterality>{eye}</Laterality><NumImages>{count}</NumImages>{images}
 </Series></Study></Patient></BODY></HEDX>"""
 NUMBERED = (1, 2, 10)  # of which names sort otherwise

@@ -90,6 +90,9 @@ def test_one_file_that_fails_does_not_stop_the_others(run, files):
     assert result.exit_code == 1
     assert "'other" in result.stderr.replace(str(files), "'other")
     assert "The mask is empty" in result.stderr
+    pair = run("measure", files / "other.png", files / "scan.png", "-o", files / "p.csv",
+               "--fovea", "0,64")  # fmt: skip
+    assert (pair.exit_code, "fovea or a disc is that of one image" in pair.stderr) == (2, True)
     assert {row["image"] for row in read(files / "t.csv")} == {"scan"}
 
 

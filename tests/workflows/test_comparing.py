@@ -10,6 +10,7 @@ from napari_retina_seg.imaging.phantom import phantom_volume
 from napari_retina_seg.imaging.surfaces import to_labels
 from napari_retina_seg.measurement.comparison import MapDifference
 from napari_retina_seg.measurement.orientation import ASSUMED
+from napari_retina_seg.types.patient import patient_token
 
 SPACING = rs.Spacing.from_um(axial=15.0, lateral=66.0, slice=700.0)  # 6.3 mm across
 VOLUME = phantom_volume(slices=9, rows=96, columns=96)
@@ -137,14 +138,25 @@ def test_a_direction_that_is_assumed_is_a_doubt_of_the_table(is_known):
         (lambda: measured(VOLUME.heights, "OS"), "shows OD and 'scan' OS: a follow-up needs"),
         (lambda: replace(EARLIER, image=replace(EARLIER.image, laterality="unknown")),
          "not known which eye 'earlier' shows: state it"),
+        (lambda: replace(EARLIER, image=replace(EARLIER.image, patient=patient_token("4711"))),
+         "'now' and 'earlier' state different patients"),
         (lambda: replace(EARLIER, fovea=None), "where the fovea of 'earlier' is: state it"),
         (lambda: replace(EARLIER, thickness=None), "has no mask of layers"),
         (lambda: replace(EARLIER, scheme=rs.LabelScheme("x", NOW.scheme.classes)), "different lay"),
     ],
 )  # fmt: skip
 def test_what_does_not_belong_together_is_refused(other, message):
+    now = replace(NOW, image=replace(NOW.image, patient=patient_token("4712")))
     with pytest.raises(rs.RetinaSegError, match=message):
-        rs.follow_up(NOW, other())
+        rs.follow_up(now, other())
+
+
+def test_a_patient_who_is_not_stated_is_a_doubt():
+    doubt = "do not say whether 'now' and 'earlier' are of one patient"
+    assert any(doubt in note for note in rs.follow_up(NOW, EARLIER).notes)
+    known = [replace(each, image=replace(each.image, patient=patient_token("4711")))
+             for each in (NOW, EARLIER)]  # fmt: skip
+    assert not any(doubt in note for note in rs.follow_up(*known).notes)
 
 
 def test_two_right_eyes_have_no_asymmetry():

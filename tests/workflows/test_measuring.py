@@ -21,6 +21,9 @@ from napari_retina_seg.measurement.apostel import apostel_facts, apostel_tables
 from napari_retina_seg.measurement.tables import Table, join_tables
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.labels import OCT_LAYERS
+from napari_retina_seg.types.progress import finish
+from napari_retina_seg.workflows.measured import Marks
+from napari_retina_seg.workflows.measuring import MeasureOptions, iter_measure
 
 SCAN = phantom_bscan(rows=160, columns=192)
 VOLUME = phantom_volume(slices=9, rows=128, columns=192)
@@ -198,6 +201,22 @@ def test_a_photograph_gives_vessels_segments_and_branchings():
         7, abs=0.5
     )  # as OpenCV draws a line of 5
     assert not any("CRAE" in column for column in found.tables[0].columns)
+
+
+def test_a_disc_is_that_of_one_photograph():
+    pixels, mask = photograph()
+    stack = rs.RetinaImage(np.stack([pixels, pixels]), color=True, modality="fundus", name="both")
+    masks = np.stack([mask, mask])
+    with pytest.raises(
+        rs.RetinaSegError, match="'both' holds 2 photographs, and a fovea or a disc"
+    ):
+        rs.measure(stack, masks, scheme="fundus-vessels", disc=(120, 160, 30))
+    options = MeasureOptions(photographs={1: Marks((120, 50), (120, 160, 30))})
+    found = finish(iter_measure(stack, masks, options, scheme="fundus-vessels"), None)
+    zones = {(row["slice"], row["region"]): row for row in rows_of(found, "vessels")}
+    assert (0, "zone A") not in zones
+    assert zones[1, "zone A"]["fovea column [px]"] == 50
+    assert not rows_of(found, "vessels")[0].get("fovea from")
 
 
 def test_lesions_have_area_and_in_volumes_a_volume():

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from napari.components import LayerList
 from napari.layers import Image, Layer
 from napari.types import LayerDataTuple
 
@@ -46,6 +47,8 @@ class ImageInfo:
         Pixel sizes in µm, each with its origin.
     laterality : Laterality
         Which eye.
+    patient : str
+        Of whom it is, as a token; empty if that is not known.
     source : str
         Path of the file, or a sentence for generated images.
     raster : tuple of int
@@ -70,6 +73,7 @@ class ImageInfo:
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
     acquisition: Acquisition | None = None
+    patient: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def image_layers(image: RetinaImage) -> list[LayerDataTuple]:
         placement=image.placement,
         warnings=image.warnings,
         acquisition=image.acquisition,
+        patient=image.patient,
     )
     axes = 3 if image.is_volume else 2
     scale, units = grid_of(image.spacing, axes)
@@ -263,6 +268,7 @@ def retina_image(layer: Layer, at: Position = Position()) -> RetinaImage:
         placement=placement_of(layer),
         warnings=known.warnings,
         acquisition=acquisition_of(layer),
+        patient=known.patient,
     )
 
 
@@ -275,6 +281,15 @@ def layer_spacing(layer: Image) -> Spacing:
 def unwrap_proxy(proxied: T) -> T:
     """Return the layer or viewer behind the `PublicOnlyProxy` that napari passes to plugins."""
     return getattr(proxied, "__wrapped__", proxied)
+
+
+def insert_unselected(layers: LayerList, layer: Layer, at: int | None = None) -> None:
+    """Add a layer, by default on top, and keep the selection: docks would turn to it and back."""
+    layers = unwrap_proxy(layers)
+    before = set(layers.selection)
+    with layers.selection.events.active.blocker():
+        layers.insert(len(layers) if at is None else at, layer)
+        layers.selection = before
 
 
 def image_fields(layer: Image) -> dict[str, Any]:

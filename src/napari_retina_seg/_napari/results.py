@@ -45,6 +45,8 @@ class MaskInfo:
         The original prediction, read-only; the layer's own data may be edited.
     boundaries : array or None
         float32 heights in px, if the scheme has surfaces.
+    predicted_boundaries : array or None
+        Those of the prediction, if they are known; `boundaries` are replaced when a line is moved.
     index : int or None
         The slice that was segmented; None for all.
     checks : tuple of Check
@@ -76,6 +78,7 @@ class MaskInfo:
     placement: Placement | None = None
     checks: tuple[Check, ...] = ()
     image_layer: weakref.ref[Image] | None = None
+    predicted_boundaries: np.ndarray | None = None
 
     @property
     def warning(self) -> str:
@@ -192,6 +195,7 @@ def mask_layer(segmentation: Segmentation, target: ImagePart) -> Labels:
         provenance=provenance,
         prediction=prediction,
         boundaries=segmentation.boundaries,
+        predicted_boundaries=segmentation.boundaries,
         index=target.index,
         ignore=segmentation.ignore,
         checks=segmentation.checks,

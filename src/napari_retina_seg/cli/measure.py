@@ -187,6 +187,11 @@ def measure_command(
     classes = None if scheme is None else named_scheme(scheme)
     request = _Request(masks, classes, chosen, modality, options, pages)
     images = inputs.group()
+    if len(images) > 1 and (fovea or disc):
+        raise UsageError(
+            f"A fovea or a disc is that of one image: name one, or leave out --fovea and --disc."
+            f" There are {len(images)} images."
+        )
     reference = _find_reference(baseline, fellow, _pair(other_fovea, "--other-fovea"), request)
     work = partial(_measure_file, request, reference)
     is_done = work_through(ctx, inputs, images, work, partial(_write, out, pages, reference))

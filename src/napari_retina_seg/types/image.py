@@ -105,6 +105,9 @@ class RetinaImage:
         Pixel sizes in µm, with their origin.
     laterality : Laterality
         Which eye.
+    patient : str
+        Whether two images are of one patient, not who it is; see `patient_token`. Empty if the
+        file does not say it.
     name : str
         What to call it on screen.
     source : str
@@ -135,6 +138,7 @@ class RetinaImage:
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
     acquisition: Acquisition | None = None
+    patient: str = ""
 
     def __post_init__(self) -> None:
         shape, dtype = tuple(self.pixels.shape), np.dtype(self.pixels.dtype)

@@ -26,6 +26,7 @@ FOLLOW_UP: Literal["follow-up"] = "follow-up"
 ASYMMETRY: Literal["asymmetry"] = "asymmetry"
 Kind = Literal["follow-up", "asymmetry"]
 SHARED = "all that both scans show"
+COMPARED = "compared with: "  # before the names of columns of the other scan
 
 _NAMES: dict[Kind, tuple[str, str]] = {FOLLOW_UP: ("baseline", "now"), ASYMMETRY: ("OS", "OD")}
 _LIMIT = 1.96  # standard deviations
@@ -67,8 +68,8 @@ def follow_up(visit: Measurements, baseline: Measurements) -> ScanComparison:
     Raises
     ------
     MeasureError
-        If they are not of one eye, the eye, the fovea or a pixel size is not known, or they can't
-        be compared.
+        If they are not of one patient and eye, the eye, the fovea or a pixel size is not known, or
+        they can't be compared.
 
     Examples
     --------
@@ -95,8 +96,8 @@ def asymmetry(eye: Measurements, fellow: Measurements) -> ScanComparison:
     Raises
     ------
     MeasureError
-        If they are not of a right and a left eye, an eye, a fovea or a pixel size is not known, or
-        they can't be compared.
+        If they are not of a right and a left eye of one patient, an eye, a fovea or a pixel size
+        is not known, or they can't be compared.
 
     Examples
     --------
@@ -109,6 +110,7 @@ def asymmetry(eye: Measurements, fellow: Measurements) -> ScanComparison:
 
 
 def _compare(scan: Measurements, other: Measurements, kind: Kind) -> ScanComparison:
+    _check_patients(scan, other)
     _check_eyes(scan, other, kind)
     (here, place), (there, other_place) = _measured(scan), _measured(other)
     if scan.scheme.surfaces != other.scheme.surfaces:
@@ -167,6 +169,15 @@ def _row(part: SubfieldDifference, kind: Kind, sign: int) -> dict[str, Value]:
         "beyond 1.96 × error": beyond,
         "covered in both [%]": 100 * part.covered,
     }
+
+
+def _check_patients(scan: Measurements, other: Measurements) -> None:
+    stated = {one.image.patient for one in (scan, other) if one.image.patient}
+    if len(stated) > 1:
+        raise MeasureError(
+            f"The files of '{scan.image.name}' and '{other.image.name}' state different patients:"
+            " choose two scans of one patient."
+        )
 
 
 def _check_eyes(scan: Measurements, other: Measurements, kind: Kind) -> None:
@@ -247,6 +258,11 @@ def _warnings(
     if other.fovea is not None:
         found = f"The fovea of '{other.image.name}' was {other.fovea.origin}."
         notes += [f"{found} {warning}" for warning in other.fovea.warnings]
+    if not (scan.image.patient and other.image.patient):
+        notes.append(
+            f"The files do not say whether '{scan.image.name}' and '{other.image.name}' are of one"
+            " patient: check it."
+        )
     models = [one.provenance.get("weights SHA-256") for one in (scan, other)]
     if models[0] != models[1]:
         notes.append(
@@ -271,4 +287,4 @@ def _origins(scan: Measurements, other: Measurements) -> dict[str, Value]:
         for one in (scan, other)
     )
     kept = ("image", "laterality", "mask from", "model", "fovea from", "sides from")
-    return {**known, **{f"compared with: {key}": compared.get(key, "") for key in kept}}
+    return {**known, **{f"{COMPARED}{key}": compared.get(key, "") for key in kept}}

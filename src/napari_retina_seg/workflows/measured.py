@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,22 @@ from napari_retina_seg.types.segmentation import Provenance
 
 Found = dict[str, Any]
 Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What was marked on one image.
+
+    Attributes
+    ----------
+    fovea : tuple of float or None
+        Slice and column; of a photograph row and column, in px.
+    disc : tuple of float or None
+        Row, column and diameter in px.
+    """
+
+    fovea: Pair | None = None
+    disc: tuple[float, float, float] | None = None
 
 
 def provenance_of(
@@ -173,13 +190,14 @@ def iter_measure_photographs(
     mask: Annotation,
     scheme: LabelScheme,
     *,
-    fovea: Pair | None,
-    disc: tuple[float, float, float] | None,
+    marks: Mapping[int, Marks],
     token: CancelToken,
 ) -> Generator[Progress, None, Found]:
-    """Measure the vessels of each photograph of a stack."""
-    place = None if fovea is None else state_fovea(*fovea, image.grid)
-    marked = None if disc is None else Disc(*disc)
+    """Measure the vessels of each photograph of a stack, with its own marks, by slice."""
+    foveas = {
+        index: state_fovea(*each.fovea, image.grid) for index, each in marks.items() if each.fovea
+    }
+    discs = {index: Disc(*each.disc) for index, each in marks.items() if each.disc}
     rows: dict[str, list[Row]] = {"vessels": [], "segments": [], "branchings": []}
     notes: list[str] = []
     measured = []
@@ -187,8 +205,9 @@ def iter_measure_photographs(
         yield Progress(index, image.n_slices, "Measuring the vessels")
         token.raise_if_cancelled()
         one = _photograph(image, mask, scheme, index)
-        regions, lack = _regions(one, image, place, marked)
-        equivalents = _equivalents(one, marked, lack)
+        place, disc = foveas.get(index), discs.get(index)
+        regions, lack = _regions(one, image, place, disc)
+        equivalents = _equivalents(one, disc, lack)
         notes += [*one.notes, *lack]
         start: Row = {"slice": index} if image.is_volume else {}
         for name, found in (
@@ -196,12 +215,13 @@ def iter_measure_photographs(
             ("segments", segment_rows(one)),
             ("branchings", branching_rows(one)),
         ):
-            rows[name] += [dict(start) | dict(row) for row in found]
+            origin = fovea_columns(place) if image.is_volume else {}
+            rows[name] += [{**start, **row, **origin} for row in found]
         measured.append(one)
     tables = tuple(Table.from_rows(name, each) for name, each in rows.items() if each)
     return {
         "vessels": tuple(measured),
-        "fovea": place,
+        "fovea": None if image.is_volume else foveas.get(0),
         "tables": tables,
         "notes": tuple(dict.fromkeys(notes)),
     }
@@ -248,6 +268,17 @@ def _equivalents(vessels: Vessels, disc: Disc | None, notes: list[str]) -> Equiv
     except MeasureError as error:
         notes.append(str(error))
         return None
+
+
+def fovea_columns(fovea: Fovea | None) -> dict[str, Value]:
+    """Return the columns that say where the fovea is, and how that is known."""
+    if fovea is None:
+        return {}
+    return {
+        "fovea slice [px]": fovea.slice,
+        "fovea column [px]": fovea.column,
+        "fovea from": "; ".join((fovea.origin, *fovea.warnings)),
+    }
 
 
 def measure_other(image: RetinaImage, mask: Annotation, scheme: LabelScheme) -> Found:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.io.inputs import ImageLike, as_image
-from napari_retina_seg.measurement.fovea import Fovea
 from napari_retina_seg.measurement.measurements import Measurements
-from napari_retina_seg.measurement.tables import Row, Table, Value
+from napari_retina_seg.measurement.tables import Row, Table
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.models.registry import ModelLike, default_model, load_model
 from napari_retina_seg.types.annotation import Annotation
@@ -27,6 +26,8 @@ from napari_retina_seg.types.progress import (
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
 from napari_retina_seg.workflows.given_masks import MaskLike, as_annotation, check_fit
 from napari_retina_seg.workflows.measured import (
+    Marks,
+    fovea_columns,
     iter_measure_photographs,
     measure_layers,
     measure_other,
@@ -58,6 +59,8 @@ class MeasureOptions:
         The model that drew it, if the mask does not state it.
     warning : str
         That the image is unlike those that the model learnt from, if the mask does not state it.
+    photographs : mapping of int to Marks
+        Fovea and disc of each photograph of a stack, by slice.
     """
 
     spacing: Spacing | None = None
@@ -68,6 +71,7 @@ class MeasureOptions:
     mask_from: str = ""
     model: Provenance | None = None
     warning: str = ""
+    photographs: Mapping[int, Marks] = field(default_factory=dict)
 
 
 def measure(
@@ -108,7 +112,8 @@ def measure(
         temporal.
     fovea : tuple of float, optional
         Slice and column of the fovea, of a photograph row and column, in px. By default it is
-        looked for in volumes, where the retina is thinnest.
+        looked for in volumes, where the retina is thinnest. Of a stack of photographs neither it
+        nor the disc can be given.
     disc : tuple of float, optional
         Row, column and diameter of the optic disc in px: measures zones A to C of a photograph
         and, of arteries and veins, CRAE, CRVE and AVR in zone B.
@@ -181,33 +186,34 @@ def iter_measure(
         if annotation.boundaries is not None and isinstance(mask, (str, Path)):
             origins["mask from"] += f"; boundaries between pixels in {share:.0%} of the columns"
     elif vessel_values(scheme):
-        job = iter_measure_photographs(
-            image, annotation, scheme, fovea=options.fovea, disc=options.disc, token=token
-        )
+        marks = _marks(image, options)
+        job = iter_measure_photographs(image, annotation, scheme, marks=marks, token=token)
         found = replace(found, **(yield from job))
     else:
         found = replace(found, **measure_other(image, annotation, scheme))
-    rows = provenance_of(image, made, origins) | _fovea_columns(found.fovea)
+    rows = provenance_of(image, made, origins) | fovea_columns(found.fovea)
     warnings = (*image.warnings, *_mask_warnings(annotation, options, origins["mask from"]))
     tables = tuple(_with_provenance(table, image, rows) for table in found.tables)
     notes = (*found.notes, *filter(None, [note]))
     return replace(found, tables=tables, provenance=rows, warnings=warnings, notes=notes)
 
 
+def _marks(image: RetinaImage, options: MeasureOptions) -> Mapping[int, Marks]:
+    """Return the marks of each photograph of a stack, by slice."""
+    if options.fovea is None and options.disc is None:
+        return options.photographs
+    if image.n_slices > 1:
+        raise MeasureError(
+            f"'{image.name}' holds {image.n_slices} photographs, and a fovea or a disc is that of"
+            " one: measure them one by one."
+        )
+    return {0: Marks(options.fovea, options.disc)}
+
+
 def _with_provenance(table: Table, image: RetinaImage, origins: Row) -> Table:
     """Put the image before, and where the numbers came from after, the columns of a table."""
     rows = ({"image": image.name, **row, **origins} for row in table.as_rows())
     return Table.from_rows(table.name, rows)
-
-
-def _fovea_columns(fovea: Fovea | None) -> dict[str, Value]:
-    if fovea is None:
-        return {}
-    return {
-        "fovea slice [px]": fovea.slice,
-        "fovea column [px]": fovea.column,
-        "fovea from": "; ".join((fovea.origin, *fovea.warnings)),
-    }
 
 
 def _mask_warnings(mask: Annotation, options: MeasureOptions, origin: str) -> list[str]:

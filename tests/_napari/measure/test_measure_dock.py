@@ -93,10 +93,13 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     assert dock.found.etdrs["ILM–BM"] is grid
 
 
+VISIT = phantom_volume(slices=3, rows=96, columns=64)  # as small as a comparison can be
+
+
 def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: float):
     """Add a volume with the mask and probabilities of a model; return the mask."""
     labels = np.stack([to_labels(plane, 96) for plane in heights])
-    picture = replace(VOLUME.image, name=name, laterality=eye)
+    picture = replace(VISIT.image, name=name, laterality=eye)
     ((pixels, options, _),) = image_layers(picture)
     image = viewer.add_image(pixels, **options)
     made = Provenance("", "tiny", "0", name, "CPU", "float32", 0.1)
@@ -115,18 +118,18 @@ def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: fl
 
 
 def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
-    heights = VOLUME.heights
+    heights = VISIT.heights
     add_visit(viewer, "before", heights, Laterality.UNKNOWN, 0.5)
     thicker = heights + 2 * (np.arange(8) > 1)[:, np.newaxis].astype(np.float32)
     mask = add_visit(viewer, "now", thicker, Laterality.RIGHT, 0.5)
-    dock.marks.fields[Target.FOVEA].setText("2, 64")
+    dock.marks.fields[Target.FOVEA].setText("1, 32")
     assert dock.compare.chosen is None
     dock.compare.box.setCurrentIndex(1)
     result = click(dock, qtbot)
     assert result.status is JobStatus.SUCCEEDED
     assert "Not compared: It is not known which eye 'before' shows: state it" in result.message
     dock.eye.setCurrentIndex(1)  # OD
-    marks_of(viewer.layers["before"]).set(Marks(fovea=(2.0, 64.0)))
+    marks_of(viewer.layers["before"]).set(Marks(fovea=(1.0, 32.0)))
     result = click(dock, qtbot)
     assert "'now · mask' is measured and compared with 'before · mask', in µm" in result.message
     assert "Not compared" not in result.message
@@ -135,7 +138,7 @@ def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
     dock.band.setCurrentIndex(1)  # GCL+IPL
     dock.band.activated.emit(1)
     change = viewer.layers["now · mask · GCL+IPL change [µm]"]
-    axial = VOLUME.image.spacing.axial.um
+    axial = VISIT.image.spacing.axial.um
     np.testing.assert_allclose(change.data, 2 * axial, rtol=1e-3)
     error = viewer.layers["now · mask · GCL+IPL error of the change [µm]"]
     # Of a logistic distribution half of the quantiles' distance is 1.67 times its scale: four
@@ -144,6 +147,8 @@ def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
     assert error.extent.world[0][0] > change.extent.world[1][0]  # it lies below
     cells = shown(dock)
     assert len({row for _, row in cells}) == 11
+    about = dock.tables.about.text()
+    assert "'now' (OD; mask: model; fovea: stated by the user), compared with 'before' (OD" in about
     assert float(cells["difference [µm]", 0]) == pytest.approx(2 * axial, rel=1e-3)
     assert viewer.layers.selection.active == mask
     dock.compare.kind.setCurrentIndex(1)  # the fellow eye

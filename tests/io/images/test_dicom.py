@@ -16,6 +16,7 @@ from pydicom.uid import (
 from napari_retina_seg.io import read_image, read_stored
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Laterality, Modality, Origin, Spacing
+from napari_retina_seg.types.patient import patient_token
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (70, 90), np.uint8)
@@ -113,7 +114,8 @@ def test_modality_of_a_secondary_capture(make_dicom, read, name, expected):
 
 
 def test_nothing_of_the_person_is_kept(make_dicom, read):
-    image = read(make_dicom(COLOR))
+    image = read(make_dicom(COLOR, PatientID="0815"))
+    assert image.patient == patient_token("0815")
     assert image.metadata == {"manufacturer": "Heidelberg Engineering", "model": "Spectralis"}
     assert "Doe" not in repr(image.metadata) + image.name
 

@@ -11,6 +11,7 @@ from napari_retina_seg.io.images.series import group_series
 from napari_retina_seg.types.acquisition import ScanPattern
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Laterality, Modality, Origin
+from napari_retina_seg.types.patient import patient_token
 from vendor_files import FACE, FACE_SCALE, PATIENT, SCALE_X, raster_places, write_xml_export
 
 BSCANS = np.random.default_rng(0).integers(0, 256, (3, 16, 20)).astype(np.uint8)
@@ -107,6 +108,7 @@ def test_letters_of_another_encoding(export):
 def test_nothing_of_the_patient_is_kept(export):
     image = read_image(export)
     assert PATIENT in export.read_text()
+    assert image.patient == patient_token("0815")
     for text in (image.name, str(image.metadata), str(image.warnings), image.acquisition.device):
         assert PATIENT not in text
 

@@ -12,6 +12,7 @@ from napari_retina_seg.io import is_image_content, read_image
 from napari_retina_seg.types.acquisition import CirclePath, LinePath, ScanPattern
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Laterality, Length, Modality, Origin, RetinaImage
+from napari_retina_seg.types.patient import patient_token
 from vendor_files import (
     CIRCLE,
     DISTANCE,
@@ -342,6 +343,8 @@ def test_nothing_of_the_patient_is_kept(tmp_path):
     for text in (image.name, str(image.metadata), str(image.warnings), image.acquisition.device):
         assert PATIENT not in text
         assert "4711" not in text
+    assert image.patient == patient_token(PATIENT)  # whether it is the same one, not who
+    assert read_image(write_vol(tmp_path / "old.vol", BSCANS, version=100)).patient == ""
 
 
 # The devices' own files, against values read with nothing but struct

@@ -15,6 +15,11 @@ from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
 from napari_retina_seg._napari.job_dock import JobRow
 from napari_retina_seg._napari.layers import KEY
+from napari_retina_seg._napari.masks.annotations import (
+    all_lines,
+    corrected_slices,
+    prediction_of,
+)
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.editing.interpolation import Between, iter_draw_between
 from napari_retina_seg.imaging.surfaces import Heights
@@ -62,19 +67,11 @@ def human_scans(mask: Labels) -> np.ndarray:
     """
     info, marks = mask.metadata[KEY], marks_of(mask)
     volume = _volume(mask)
-    predicted = info.prediction
-    human = np.zeros(len(volume), bool)
-    for index, labels in enumerate(volume):
-        before = 0
-        if predicted is not None and predicted.ndim == volume.ndim:
-            before = predicted[index]
-        elif predicted is not None and index == info.index:
-            before = predicted
-        own = marks.interpolated.get(index)
-        untouched = own is not None and np.array_equal(own, labels)
-        human[index] = index in marks.confirmed or (
-            bool((labels != before).any()) and not untouched
-        )
+    lines = all_lines(info, info.boundaries, volume.shape)
+    human = corrected_slices(volume, lines, prediction_of(info, volume.shape))
+    for index, own in marks.interpolated.items():
+        human[index] &= not np.array_equal(own, volume[index])
+    human[list(marks.confirmed)] = True
     return human
 
 

@@ -14,7 +14,7 @@ from napari.layers import Image
 from napari.utils.colormaps import Colormap, ensure_colormap
 
 from napari_retina_seg._napari.explain.overlays import Outlines
-from napari_retina_seg._napari.layers import KEY, finest, unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, finest, insert_unselected, unwrap_proxy
 from napari_retina_seg._napari.results import ImagePart
 from napari_retina_seg.imaging.explanation import Explanation
 from napari_retina_seg.imaging.target import Point, Region
@@ -286,12 +286,9 @@ class SaliencyLayers:
             metadata={KEY: SaliencyInfo(saliency)},
             **saliency.grid(),
         )
-        active = layers.selection.active
         try:
-            # Listeners to the selection would switch to this map's image.
-            with layers.selection.events.active.blocker(), self._same_view():
-                layers.append(layer)
-                layers.selection.active = active
+            with self._same_view():
+                insert_unselected(layers, layer)
             self.outline()
         except Exception:
             self.remove(layer)  # it may have been added in part

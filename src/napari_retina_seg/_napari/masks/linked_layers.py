@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_retina_seg._napari.layers import KEY, unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, insert_unselected, unwrap_proxy
 from napari_retina_seg._napari.masks.edits import change
 
 GRID = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
@@ -110,9 +110,7 @@ def show_linked_layer(
         affine=mask.affine.affine_matrix,
         **{name: getattr(mask, name) for name in GRID},
     )
-    active = viewer.layers.selection.active
-    viewer.layers.insert(viewer.layers.index(mask) + 1, layer)
-    viewer.layers.selection.active = active
+    insert_unselected(viewer.layers, layer, viewer.layers.index(mask) + 1)
     return layer
 
 

@@ -1,15 +1,15 @@
-"""The job of the Measure dock: it gets copies of pixels and mask, never layers."""
+"""The job of the Measure dock: it gets a snapshot of the mask, never layers."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
-import numpy.typing as npt
 from napari.layers import Image, Labels
 
 from napari_retina_seg._napari.job import JobResult, JobStatus, Steps, as_result
@@ -19,18 +19,22 @@ from napari_retina_seg._napari.layers import (
     finest,
     have_same_image,
     is_image,
-    position,
     retina_image,
 )
-from napari_retina_seg._napari.masks.annotations import copy_annotation, up_to_date
-from napari_retina_seg._napari.measure.marks import marks_of
+from napari_retina_seg._napari.masks.annotations import (
+    MaskSnapshot,
+    corrected_slices,
+    prediction_of,
+    take_snapshot,
+    up_to_date,
+)
+from napari_retina_seg._napari.measure.marks import marks_of, volume_of
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.reports.measurements import iter_save_report
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage
-from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import CancelToken, Progress
 from napari_retina_seg.workflows.comparing import (
     FOLLOW_UP,
@@ -52,19 +56,51 @@ class MeasureTask:
         Of the mask.
     image : RetinaImage
         Its image; of a mask whose image is not open the mask itself.
-    mask : Annotation
-        A copy.
-    scheme : LabelScheme
-        Its classes.
+    mask : MaskSnapshot
+        What it was when the job began; all else is worked out in the job's thread.
+    info : MaskInfo
+        Its classes, and the prediction that it was made from.
     options : MeasureOptions
         What the user stated.
+    probabilities : array-like or None
+        Class probabilities that it was made from.
     """
 
     name: str
     image: RetinaImage
-    mask: Annotation
-    scheme: LabelScheme
+    mask: MaskSnapshot
+    info: MaskInfo
     options: MeasureOptions
+    probabilities: Any = None
+
+    @cached_property
+    def is_unchanged(self) -> bool:
+        """Whether all of it is as a model drew it, boundaries between pixels included."""
+        made = prediction_of(self.info, self.mask.labels.shape)
+        if made is None or self.info.provenance is None:
+            return False
+        return not corrected_slices(self.mask.labels, self.mask.boundaries, made).any()
+
+    @property
+    def origin(self) -> str:
+        """How the mask came about."""
+        if self.info.provenance is None:
+            return "drawn or corrected by hand"
+        return MODEL if self.is_unchanged else "model, corrected by hand"
+
+    def annotation(self) -> Annotation:
+        """Return the mask, with what is to be ignored and, as a model drew it, probabilities."""
+        mask, info = up_to_date(self.mask.annotation()), self.info
+        if info.ignore is not None and info.ignore.shape == mask.labels.shape:
+            # A painted pixel counts: somebody looked at it.
+            painted = info.prediction is not None and info.prediction.shape == info.ignore.shape
+            ignore = info.ignore & (mask.labels == info.prediction) if painted else info.ignore
+            mask = replace(mask, ignore=ignore if mask.ignore is None else mask.ignore | ignore)
+        if self.probabilities is None or not self.is_unchanged:
+            return mask  # of a line by hand they say nothing
+        shape = mask.labels.shape
+        shares = np.asarray(self.probabilities).reshape(len(info.scheme), *shape)
+        return replace(mask, probabilities=shares if len(shape) == 2 else np.moveaxis(shares, 0, 1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,7 +120,7 @@ def make_other_task(
     its file nor the user does.
     """
     image = image_of(viewer, mask)
-    stated = marks_of(mask if image is None else image)
+    stated = marks_of(mask if image is None else image, volume_of(viewer, mask, image).leading)
     options = MeasureOptions(laterality=stated.eye, fovea=stated.now.fovea)
     task = make_task(viewer, mask, image, options)
     if eye is not None and stated.eye is None and task.image.laterality is Laterality.UNKNOWN:
@@ -113,65 +149,46 @@ def _have_same_grid(image: Image, mask: Labels) -> bool:
 def make_task(
     viewer: napari.Viewer, mask: Labels, image: Image | None, options: MeasureOptions
 ) -> MeasureTask:
-    """Copy a mask and its image for a thread.
+    """Describe a measurement for a thread; of what can be edited it gets a copy.
 
     Raises
     ------
     RetinaSegError
         If the mask is of several volumes or its classes are unknown.
     """
+    snapshot = take_snapshot(viewer, mask)
     info: MaskInfo = mask.metadata[KEY]
-    annotation = copy_annotation(viewer, mask)
-    if info.ignore is not None and info.ignore.shape == annotation.labels.shape:
-        known = annotation.ignore
-        # A painted pixel counts: somebody looked at it.
-        painted = info.prediction is not None and info.prediction.shape == info.ignore.shape
-        ignore = info.ignore & (annotation.labels == info.prediction) if painted else info.ignore
-        annotation = replace(annotation, ignore=ignore if known is None else known | ignore)
-    picture = _picture(viewer, annotation, image, info)
-    origin = "drawn or corrected by hand"
-    made = info.provenance
-    if made is not None:
-        same = info.prediction is not None and np.array_equal(
-            np.squeeze(info.prediction), np.squeeze(annotation.labels)
-        )
-        origin = MODEL if same else "model, corrected by hand"
-        if same:  # of a line by hand they say nothing
-            shares = _probabilities(viewer, mask, annotation.labels.shape)
-            annotation = replace(annotation, probabilities=shares)
-    options = replace(options, mask_from=origin, model=made, warning=info.warning)
-    return MeasureTask(mask.name, picture, annotation, info.scheme, options)
+    picture = _picture(viewer, mask, snapshot, image)
+    options = replace(options, model=info.provenance, warning=info.warning)
+    shares = _probabilities(viewer, mask, snapshot.labels.shape)
+    return MeasureTask(mask.name, picture, snapshot, info, options, shares)
 
 
-def _probabilities(
-    viewer: napari.Viewer, mask: Labels, shape: tuple[int, ...]
-) -> npt.NDArray[Any] | None:
+def _probabilities(viewer: napari.Viewer, mask: Labels, shape: tuple[int, ...]) -> Any:
     """Return the class probabilities that a mask was made from, if their layer is open."""
     info: MaskInfo = mask.metadata[KEY]
     for layer in viewer.layers:
         known = layer.metadata.get(KEY)
         if not isinstance(known, MapInfo) or known.kind != "probabilities":
             continue
-        values = np.asarray(layer.data)
-        fits = values.size == len(info.scheme) * np.prod(shape)
+        fits = np.prod(layer.data.shape) == len(info.scheme) * np.prod(shape)
         if fits and known.provenance == info.provenance and have_same_image(layer, mask):
-            planes = values.reshape(len(info.scheme), *shape)
-            return planes if len(shape) == 2 else np.moveaxis(planes, 0, 1)
+            return layer.data
     return None
 
 
 def _picture(
-    viewer: napari.Viewer, mask: Annotation, image: Image | None, info: MaskInfo
+    viewer: napari.Viewer, mask: Labels, snapshot: MaskSnapshot, image: Image | None
 ) -> RetinaImage:
+    info: MaskInfo = mask.metadata[KEY]
     if image is not None:
-        at = position(image, viewer.dims.point, viewer.layers.extent.units)
-        picture = retina_image(image, at)
+        picture = retina_image(image, volume_of(viewer, mask, image))
         expected = (picture.n_slices, *picture.grid) if picture.is_volume else picture.grid
-        if expected == mask.labels.shape:
+        if expected == snapshot.labels.shape:
             return picture
     modality = Modality.OCT if info.scheme.surfaces else Modality.UNKNOWN
     return RetinaImage(
-        mask.labels, modality=modality, spacing=info.spacing, name=info.image or "mask"
+        snapshot.labels, modality=modality, spacing=info.spacing, name=info.image or "mask"
     )
 
 
@@ -181,8 +198,9 @@ def measure(task: MeasureTask, other: tuple[MeasureTask, Kind] | None, token: Ca
 
 
 def _iter(task: MeasureTask, token: CancelToken) -> Generator[Progress, None, Measurements]:
+    options = replace(task.options, mask_from=task.origin)
     return iter_measure(
-        task.image, up_to_date(task.mask), task.options, scheme=task.scheme, token=token
+        task.image, task.annotation(), options, scheme=task.info.scheme, token=token
     )
 
 

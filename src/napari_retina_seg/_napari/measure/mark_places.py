@@ -11,7 +11,14 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
 from napari_retina_seg._napari.acquisitions import EnFaceInfo
-from napari_retina_seg._napari.layers import KEY, data_place, finest, position, world_place
+from napari_retina_seg._napari.layers import (
+    KEY,
+    data_place,
+    finest,
+    is_off_slice,
+    position,
+    world_place,
+)
 from napari_retina_seg._napari.measure.layers import find_face, is_map_of
 
 Place = tuple[float, float]  # slice and column; of a photograph row and column, in px
@@ -34,8 +41,16 @@ class MarkPlaces:
         self._viewer, self._mask, self._image = viewer, mask, image
         self.is_scan = bool(mask.metadata[KEY].scheme.surfaces)
 
+    @property
+    def are_shown(self) -> bool:
+        """Whether the sliders are at the volume that the mask is of."""
+        units = self._viewer.layers.extent.units
+        return not is_off_slice(self._mask, self._viewer.dims.point, units)
+
     def at(self, world: Sequence[float]) -> Place | None:
         """Return the place that a point of the viewer shows, or None."""
+        if not self.are_shown:
+            return None
         mask, units = self._mask, self._viewer.layers.extent.units
         rows, columns = mask.data.shape[-2:]
         row, column = data_place(mask, world, units)[-2:]

@@ -12,11 +12,11 @@ from qtpy.QtWidgets import QFormLayout, QLineEdit, QPushButton, QWidget
 
 from napari_retina_seg._napari.canvas import focus_canvas
 from napari_retina_seg._napari.measure.mark_tool import MarkTool, Target
-from napari_retina_seg._napari.measure.marks import Marks
 from napari_retina_seg._napari.widgets import add_row, stack, text
 from napari_retina_seg.measurement.fovea import STATED, Fovea
 from napari_retina_seg.measurement.units import MeasureError
 from napari_retina_seg.types.labels import LabelScheme, vessel_values
+from napari_retina_seg.workflows.measured import Marks
 
 _NOTES = {
     Target.FOVEA: "Click on the fovea, or drag its mark.",

@@ -14,10 +14,16 @@ from napari.layers import Image, Labels, Layer, Shapes
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_retina_seg._napari.clicks import is_click
-from napari_retina_seg._napari.layers import KEY, unwrap_proxy
+from napari_retina_seg._napari.layers import KEY, insert_unselected, unwrap_proxy
 from napari_retina_seg._napari.masks.linked_layers import LinkedLayerInfo, LinkKind
 from napari_retina_seg._napari.measure.mark_places import MarkPlaces, Place
-from napari_retina_seg._napari.measure.marks import MarkHistory, Marks, marks_of
+from napari_retina_seg._napari.measure.marks import (
+    MarkHistory,
+    marks_by_slice,
+    marks_of,
+    volume_of,
+)
+from napari_retina_seg.workflows.measured import Marks
 
 _COLOR = "#ffd60a"
 _WIDTH = 0.004  # of the picture's larger side
@@ -57,26 +63,45 @@ class MarkTool(QObject):
         self._viewer = viewer
         self._layer: Shapes | None = None
         self._mask: Labels | None = None
+        self._image: Image | None = None
         self._places: MarkPlaces | None = None
         self._found: Place | None = None  # the fovea, by the last measurement
         self._drawn: object = None
-        self.history: MarkHistory | None = None
+        self.history: MarkHistory | None = None  # of the photograph or volume on the screen
+        self.volume: MarkHistory | None = None  # which eye it shows; of a stack all photographs
         self.target: Target | None = None
         viewer.dims.events.point.connect(self._on_moved)
 
     def show_mask(self, mask: Labels | None, image: Image | None) -> None:
         """Show the marks of another mask's image; marking ends."""
         self.stop()
-        history = None if mask is None else marks_of(mask if image is None else image)
-        if mask == self._mask and history is self.history:
+        if mask == self._mask and image == self._image:
             return  # another reason why it can be corrected or not
         layer, self._layer = self._layer, None
+        self._mask, self._image, self._found = mask, image, None
+        self._places = None if mask is None else MarkPlaces(self._viewer, mask, image)
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
-        self._mask, self._found = mask, None
-        self._places = None if mask is None else MarkPlaces(self._viewer, mask, image)
-        self.history = history
+        self._find_history()
         self.redraw()
+
+    def by_slice(self) -> dict[int, Marks]:
+        """Return what was marked on each photograph of a stack; nothing of other images."""
+        mask = self._mask
+        if mask is None or self._places is None or self.history is self.volume:
+            return {}
+        leading = volume_of(self._viewer, mask, self._image).leading
+        return marks_by_slice(self._image or mask, leading)
+
+    def _find_history(self) -> None:
+        """Find the marks of what is on the screen: each photograph of a stack has its own."""
+        mask, places = self._mask, self._places
+        self.history = self.volume = None
+        if mask is not None and places is not None:
+            layer, at = self._image or mask, volume_of(self._viewer, mask, self._image)
+            self.history = self.volume = marks_of(layer, at.leading)
+            if not places.is_scan and layer.ndim > 2:
+                self.history = marks_of(layer, (*at.leading, at.index))
 
     def show_found(self, place: Place | None) -> None:
         """Show where the fovea was found, which can then be moved, above the maps."""
@@ -212,10 +237,15 @@ class MarkTool(QObject):
         layer.selected_data = set()
 
     def _on_moved(self, event: object = None) -> None:  # noqa: ARG002 - passed by napari
-        """Draw the marks in another B-scan, unless their layer was removed.
+        """Draw the marks in another B-scan or photograph, unless their layer was removed.
 
         The sliders may move because it is being removed: it would come back for ever.
         """
+        before = self.history
+        if self._mask is not None and self._mask in self._viewer.layers:
+            self._find_history()
+        if self.history is not before:
+            self.changed.emit()
         if self._layer is None or self._is_there:
             self.redraw()
 
@@ -226,7 +256,7 @@ class MarkTool(QObject):
     def _shapes(self, marks: Marks) -> list[tuple[str, np.ndarray]]:
         places, fovea = self._places, marks.fovea or self._found
         shapes: list[tuple[str, np.ndarray]] = []
-        if places is None:
+        if places is None or not places.are_shown:
             return shapes
         if fovea is not None:
             line = places.line(fovea)
@@ -244,7 +274,6 @@ class MarkTool(QObject):
         """Return the layer of the marks, added if needed; the selection is kept."""
         if self._layer is None or self._layer not in self._viewer.layers:
             assert self._mask is not None  # noqa: S101 - there is something to mark
-            chosen = self._viewer.layers.selection.active
             link = weakref.ref(unwrap_proxy(self._mask))
             self._drawn = []
             self._layer = Shapes(
@@ -254,8 +283,7 @@ class MarkTool(QObject):
                 axis_labels=self._mask.axis_labels[-2:],
                 metadata={KEY: LinkedLayerInfo(LinkKind.MARKS, link)},
             )
-            self._viewer.add_layer(self._layer)
-            self._viewer.layers.selection.active = chosen
+            insert_unselected(self._viewer.layers, self._layer)
         return self._layer
 
     def _announce(self) -> None:

@@ -5,26 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from napari.layers import Layer
+import napari
+import numpy as np
+from napari.layers import Image, Labels, Layer
 
-from napari_retina_seg._napari.layers import unwrap_proxy
+from napari_retina_seg._napari.layers import Position, position, unwrap_proxy, world_place
 from napari_retina_seg.types.image import Laterality
+from napari_retina_seg.workflows.measured import Marks
 
-
-@dataclass(frozen=True)
-class Marks:
-    """What was marked on one image.
-
-    Attributes
-    ----------
-    fovea : tuple of float or None
-        Slice and column; of a photograph row and column, in px.
-    disc : tuple of float or None
-        Row, column and diameter in px.
-    """
-
-    fovea: tuple[float, float] | None = None
-    disc: tuple[float, float, float] | None = None
+_AXES = 3  # of a volume: slices, rows, columns
 
 
 @dataclass
@@ -56,9 +45,44 @@ class MarkHistory:
             self.now = self._after.pop()
 
 
-_KNOWN: WeakKeyDictionary[Layer, MarkHistory] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Layer, dict[tuple[int, ...], MarkHistory]] = WeakKeyDictionary()
 
 
-def marks_of(layer: Layer) -> MarkHistory:
-    """Return the marks of an image, which are remembered as long as its layer is open."""
-    return _KNOWN.setdefault(unwrap_proxy(layer), MarkHistory())
+def marks_of(layer: Layer, where: tuple[int, ...] = ()) -> MarkHistory:
+    """Return the marks of an image, which are remembered as long as its layer is open.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer of the image.
+    where : tuple of int
+        Which volume of a layer with several, and which photograph of a stack; see `volume_of`.
+    """
+    return _KNOWN.setdefault(unwrap_proxy(layer), {}).setdefault(where, MarkHistory())
+
+
+def marks_by_slice(layer: Layer, leading: tuple[int, ...]) -> dict[int, Marks]:
+    """Return what was marked on each photograph of a stack."""
+    known = _KNOWN.get(unwrap_proxy(layer), {})
+    return {key[-1]: each.now for key, each in known.items() if key and key[:-1] == leading}
+
+
+def volume_of(viewer: napari.Viewer, mask: Labels, image: Image | None) -> Position:
+    """Return which volume of its image a mask is of, wherever the sliders are, and the slice shown.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        The viewer.
+    mask : Labels
+        The mask.
+    image : Image or None
+        Its image; without one the position is in the mask itself.
+    """
+    units = viewer.layers.extent.units
+    point = np.zeros(max(viewer.dims.ndim, mask.ndim))
+    point[-viewer.dims.ndim :] = viewer.dims.point
+    if mask.ndim > _AXES:
+        corner = world_place(mask, (0,) * mask.ndim, units)
+        point[-mask.ndim : -_AXES] = corner[:-_AXES]
+    return position(mask if image is None else image, point.tolist(), units)

@@ -12,6 +12,7 @@ from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
+from napari_retina_seg._napari.layers import insert_unselected
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.measure.compare_rows import CompareRows
 from napari_retina_seg._napari.measure.job import (
@@ -169,16 +170,16 @@ class MeasureWidget(JobDock):
         else:
             image = image_of(self._viewer, mask)
             self.marks.show_mask(mask, image, self.active_mask.scheme)
-        history = self.marks.tool.history
-        stated = None if history is None else history.eye
+        volume = self.marks.tool.volume
+        stated = None if volume is None else volume.eye
         with signals_blocked(self.eye):
             self.eye.setCurrentIndex([eye for _, eye in _EYES].index(stated))
         self.refresh()
 
     def _on_eye(self, index: int) -> None:
         """Remember which eye it is, for this image alone."""
-        if self.marks.tool.history is not None:
-            self.marks.tool.history.eye = _EYES[index][1]
+        if self.marks.tool.volume is not None:
+            self.marks.tool.volume.eye = _EYES[index][1]
 
     def _other(self, eye: Laterality | None) -> tuple[MeasureTask, Kind] | None:
         """Return what the mask is compared with, if the user chose so."""
@@ -188,11 +189,12 @@ class MeasureWidget(JobDock):
         return make_other_task(self._viewer, *chosen, eye), chosen[1]
 
     def _options(self) -> MeasureOptions:
-        marks = self.marks.read()
+        marks, each = self.marks.read(), self.marks.tool.by_slice()
         return MeasureOptions(
             laterality=_EYES[self.eye.currentIndex()][1],
-            fovea=marks.fovea,
-            disc=marks.disc,
+            fovea=None if each else marks.fovea,
+            disc=None if each else marks.disc,
+            photographs=each,
         )
 
     def take_result(self, result: JobResult) -> JobResult:
@@ -261,9 +263,10 @@ class MeasureWidget(JobDock):
         if layer.name in layers:
             at = layers.index(layer.name)
             layers.remove(layer.name)
-        layers.insert(len(layers) if at is None else at, layer)
-        if chosen is not None and chosen in layers:
-            layers.selection.active = chosen
+        if chosen is None or chosen in layers:
+            insert_unselected(layers, layer, at)
+        else:  # it replaces the selected one
+            layers.insert(len(layers) if at is None else at, layer)
 
     def _ask_and_save(self) -> None:
         path = self._ask("Save tables", _KINDS, ".csv", "tables")

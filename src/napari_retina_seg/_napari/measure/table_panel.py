@@ -8,9 +8,10 @@ from math import isfinite
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem, QWidget
 
-from napari_retina_seg._napari.widgets import combo_box, stack
+from napari_retina_seg._napari.widgets import combo_box, stack, text
 from napari_retina_seg.measurement.tables import Table, Value
 from napari_retina_seg.types.text import displayed
+from napari_retina_seg.workflows.comparing import COMPARED
 
 # The same in every row, or too long for a dock: in the saved table they are all there.
 _HIDDEN = frozenset(
@@ -61,13 +62,14 @@ class TablePanel(QWidget):
         self._band = ""
         self.box = combo_box()
         self.box.setToolTip("Which numbers to show; all are saved.")
+        self.about = text()
         self.table = QTableWidget()
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.verticalHeader().hide()
         self.table.setMinimumHeight(220)
-        self.setLayout(stack(self.box, self.table))
+        self.setLayout(stack(self.box, self.about, self.table))
         self.box.currentIndexChanged.connect(self._show)
         self.table.itemSelectionChanged.connect(self._on_row)
 
@@ -102,6 +104,8 @@ class TablePanel(QWidget):
 
     def _show(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         table = self._shown()
+        self.about.setText(_describe_pair(table))
+        self.about.setVisible(bool(self.about.text()))
         shown = [k for k, name in enumerate(table.columns) if _is_shown(name)]
         with QSignalBlocker(self.table):
             self.table.clear()
@@ -129,8 +133,22 @@ class TablePanel(QWidget):
 
 
 def _is_shown(column: str) -> bool:
-    hidden = column in _HIDDEN or column.startswith("compared with")
+    hidden = column in _HIDDEN or column.startswith(COMPARED)
     return not hidden and "pixel size" not in column
+
+
+def _describe_pair(table: Table) -> str:
+    """Say which scans a table compares, as its rows do; empty if it compares none."""
+    row = next(iter(table.as_rows()), {})
+    if f"{COMPARED}image" not in row:
+        return ""
+    scans = []
+    for start in ("", COMPARED):
+        name, *facts = (
+            str(row[f"{start}{key}"]) for key in ("image", "laterality", "mask from", "fovea from")
+        )
+        scans.append(f"'{name}' ({facts[0]}; mask: {facts[1]}; fovea: {facts[2]})")
+    return displayed(f"{scans[0]}, compared with {scans[1]}.")
 
 
 def _item(value: Value) -> QTableWidgetItem:

@@ -285,6 +285,7 @@ class ReviewLayers(QObject):
             scheme=scheme,
             provenance=_provenance(opened.image, opened.permissions.prediction),
             prediction=predicted,
+            predicted_boundaries=None if opened.predicted is None else opened.predicted.boundaries,
             boundaries=opened.annotation.boundaries,
             **image_fields(self._image),
         )

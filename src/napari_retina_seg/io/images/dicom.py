@@ -17,6 +17,7 @@ from napari_retina_seg.io.images.dicom_attributes import (
     read_device,
     read_laterality,
     read_modality,
+    read_patient,
     read_spacing,
     value_of,
 )
@@ -119,7 +120,13 @@ def _read_frames(path: Path, dataset: Dataset) -> tuple[RetinaImage, tuple[int, 
         laterality=read_laterality(dataset),
         metadata=read_device(dataset),
     )
-    image = replace(image, valid=valid, placement=slices.placement, warnings=slices.warnings)
+    image = replace(
+        image,
+        valid=valid,
+        placement=slices.placement,
+        warnings=slices.warnings,
+        patient=read_patient(dataset),
+    )
     return image, slices.order
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from napari_retina_seg.types.image import Laterality, Modality, Spacing
+from napari_retina_seg.types.patient import patient_token
 
 _OPHTHALMIC = "1.2.840.10008.5.1.4.1.1.77.1.5."
 _MODALITY_BY_CLASS = {
@@ -48,6 +49,11 @@ def read_laterality(dataset: Dataset) -> Laterality:
     stated = [value_of(dataset, "ImageLaterality"), value_of(dataset, "Laterality")]
     stated += [value_of(anatomy, "FrameLaterality") for anatomy in anatomies]
     return _LATERALITY.get(next((str(side) for side in stated if side), ""), Laterality.UNKNOWN)
+
+
+def read_patient(dataset: Dataset) -> str:
+    """Return the token of the patient that the header states; see `patient_token`."""
+    return patient_token(str(value_of(dataset, "PatientID") or ""))
 
 
 def read_spacing(dataset: Dataset, *, slice_mm: float | None = None) -> Spacing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,6 +22,7 @@ from napari_retina_seg.types.acquisition import Acquisition, DeviceLines, EnFace
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import OutsideError, ReadError
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage, Spacing
+from napari_retina_seg.types.patient import patient_token
 from napari_retina_seg.types.pixel_size import plausible_um
 
 _KIND = "a Heidelberg XML export"
@@ -49,11 +50,13 @@ def read_heyex_xml(path: Path) -> RetinaImage:
         If a B-scan is missing or of another size than the XML states, or there are none.
     """
     with decoding(path, _KIND):
-        series = _find_series(path, read_xml(path))
+        root = read_xml(path)
+        series = _find_series(path, root)
         scans = [_Picture.read(path, one) for one in _of_type(series, "OCT")]
         scans.sort(key=lambda one: one.number)
         pixels = _read_scans(path, scans)
-        return _assemble(path, series, scans, pixels)
+        image = _assemble(path, series, scans, pixels)
+        return replace(image, patient=patient_token(root.findtext(".//PatientID") or ""))
 
 
 def listed_pictures(path: Path) -> tuple[Path, ...]:

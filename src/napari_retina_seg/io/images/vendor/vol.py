@@ -28,10 +28,11 @@ from napari_retina_seg.io.names import image_name
 from napari_retina_seg.types.acquisition import Acquisition, DeviceLines, EnFace, ScanPattern
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Laterality, Modality, RetinaImage, Spacing
+from napari_retina_seg.types.patient import patient_token
 from napari_retina_seg.types.pixel_size import plausible_um
 
 _HEADER_SIZE = 2048
-_HEADER = struct.Struct("<12s3I3d2I2dId4sQiI")
+_HEADER = struct.Struct("<12s3I3d2I2dId4sQiI36x21s")
 _BSCAN = struct.Struct("<12sI4d2If")
 _BSCAN_START = b"HSF-BS-"
 _EYEPY = b"ep-v"
@@ -65,6 +66,7 @@ class _Header(NamedTuple):
     exam_time: int
     pattern: int
     bscan_header: int
+    patient: bytes
 
     @property
     def first_bscan(self) -> int:
@@ -278,6 +280,7 @@ def _assemble(
             lateral=lateral_um,
         ),
         laterality=laterality,
+        patient=patient_token(header.patient.split(b"\0")[0].decode("latin-1")),
         name=image_name(layout.path),
         source=str(layout.path),
         metadata={"manufacturer": "Heidelberg Engineering", "format": _format(header)},
