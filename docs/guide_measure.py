@@ -1,14 +1,16 @@
-"""Open a volume, measure it and save its report in the real window: the guide's pictures.
+"""Measure a volume, save its report, and tell arteries from veins: the guide's pictures.
 
 PYTHONPATH=src:tests xvfb-run -a -s "-screen 0 1366x768x24" python docs/guide_measure.py
 
-The volume is synthetic, written as a device writes one (``tests/vendor_files.py``).
+The volume is synthetic, written as a device writes one (``tests/vendor_files.py``); the photograph
+is scikit-image's.
 """
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import napari
@@ -29,6 +31,8 @@ SLICES, ROWS, COLUMNS = 25, 496, 512
 FACE, FACE_MM = 560, 0.012  # size of the en-face image in px and of a pixel
 DISTANCE_MM, LATERAL_MM = 0.24, 0.0117
 REPORT = 900, 1274  # px of the report's page
+ARTERIES = (160, 740), (966, 480)  # row and column of the photograph
+VEINS = (418, 810), (300, 395)
 
 
 def main() -> None:
@@ -56,8 +60,28 @@ def main() -> None:
     report = HOME / "eye01-measurements.pdf"
     measure.save_report(report)
     wait_until(lambda: not measure.is_running, "the report", measure.status)
+    viewer.layers.clear()
+    tell_vessels(driver, segment)
     viewer.close()
     draw_page(report, IMAGES / "guide_report.png")
+
+
+def tell_vessels(driver: WindowDriver, segment: Any) -> None:
+    """Make some vessels of a photograph arteries and veins by clicks."""
+    driver.viewer.open_sample("napari-retina-seg", "fundus-photograph")
+    segment.parent().raise_()
+    driver.click(segment.button)
+    wait_until(lambda: not segment.is_running, "the vessels", segment.status)
+    correct = driver.open_dock("Correct")
+    tool = correct.vessels.kinds
+    driver.click(tool.button)
+    wait_until(lambda: not tool.work.is_running, "the segments")
+    driver.viewer.reset_view()
+    for key, places in (("A", ARTERIES), ("V", VEINS)):
+        driver.press(key)
+        for place in places:
+            driver.tap(place)
+    driver.keep(IMAGES / "guide_arteries.png")
 
 
 def write_scan(path: Path, phantom: Phantom) -> Path:

@@ -18,7 +18,7 @@ def mask(shown, dock, vessels, qtbot):
     tool = dock.vessels.kinds
     vessels.data[50, 30] = 1  # a pinhole, around which there would be segments
     assert tool.button.text() == "Tell arteries from veins"
-    with qtbot.waitSignal(tool._work.done, timeout=60_000):
+    with qtbot.waitSignal(tool.work.done, timeout=60_000):
         push(tool.button)
     return shown.layers["mask · arteries and veins"]
 
@@ -53,7 +53,7 @@ def test_vessels_painted_since_are_segments_too(dock, mask, qtbot):
     rows, columns = np.mgrid[70:75, 20:60]
     mask.data_setitem((rows.ravel(), columns.ravel()), 3)
     press(dock, Qt.Key.Key_V)
-    with qtbot.waitSignal(dock.vessels.kinds._work.done, timeout=60_000):
+    with qtbot.waitSignal(dock.vessels.kinds.work.done, timeout=60_000):
         click(dock, mask, 72, 40)
     assert (mask.data[70:75, 20:60] == 2).all()
 

@@ -71,6 +71,10 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     step = np.subtract(thickness.data_to_world((1, 1)), thickness.data_to_world((0, 0)))
     assert step == pytest.approx((240, 11.7))
     assert not is_image(thickness)
+    assert thickness.colorbar.visible  # which colour is which thickness
+    assert dock.eye.currentText() == "OD, by the file"
+    assert dock.marks.fields[Target.FOVEA].placeholderText().startswith("found: 2")
+    assert ("abbreviation", 0) not in cells  # the box above says it
     # The grid's outer circle is 6 mm wide around the fovea.
     circle = by_name[f"{mask.name} · ETDRS grid"].data[2]
     assert np.ptp(circle, axis=0) == pytest.approx((6000, 6000))
@@ -169,7 +173,7 @@ def test_what_is_stated_of_an_image_holds_for_no_other(viewer, dock):
         "Nothing",
         "one · mask",  # nothing of the scan itself, which is no other visit
     ]
-    assert dock.eye.currentText() == "As the file says"
+    assert dock.eye.currentText() == "Not known from the file"
     viewer.layers.selection.active = masks[0]
     assert dock.eye.currentText() == "OD, right"
     viewer.layers.remove("one")

@@ -47,13 +47,13 @@ class ArteryVeinTool(ClickTool):
     def __init__(self, viewer: napari.Viewer, active: ActiveMask) -> None:
         super().__init__(viewer, active, _START)
         self._viewer = viewer
-        self._work = JobRow("the segments")
+        self.work = JobRow("the segments")
         self._mask: Labels | None = None  # whose keys are bound
         self._place: tuple[Labels | None, PlaneIndex] = (None, ())
         self._numbers: npt.NDArray[np.int32] | None = None
         self._pending: Pixel | None = None  # clicked before the segments were found
-        self.layout().addWidget(self._work)
-        self._work.done.connect(self._on_found)
+        self.layout().addWidget(self.work)
+        self.work.done.connect(self._on_found)
 
     def refresh(self) -> None:
         """Offer what the mask allows; another mask or plane, or none to edit, ends the clicking."""
@@ -86,7 +86,7 @@ class ArteryVeinTool(ClickTool):
     def cleanup(self) -> None:
         """Stop all work and disconnect: the dock is closing."""
         super().cleanup()
-        self._work.abandon()
+        self.work.abandon()
 
     def _start(self) -> None:
         if self._active_mask.scheme != ARTERIES_VEINS:
@@ -129,10 +129,10 @@ class ArteryVeinTool(ClickTool):
         self._show_note(f"{chosen}. {keys}, Esc: stop.")
 
     def _find_segments(self) -> None:
-        if not self._work.is_running:
+        if not self.work.is_running:
             vessels = self._active_mask.plane > 0
             self._numbers = None
-            self._work.start(partial(_find, vessels), "Finding the segments")
+            self.work.start(partial(_find, vessels), "Finding the segments")
 
     def _on_found(self, result: JobResult) -> None:
         if isinstance(result, SegmentsFound):

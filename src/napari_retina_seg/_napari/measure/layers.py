@@ -70,7 +70,7 @@ def thickness_map(
     values = thickness.values[thickness.index(band)]
     seen = values[np.isfinite(values)]
     limits = tuple(np.percentile(seen, (1, 99)).tolist()) if seen.size else (0.0, 1.0)
-    return Image(
+    layer = Image(
         values,
         name=f"{name} · {band} [{thickness.unit}]",
         colormap="viridis",
@@ -78,6 +78,7 @@ def thickness_map(
         metadata={KEY: _info(found, _THICKNESS, name, image)},
         **_place(found, face, (1.0, 1.0)),
     )
+    return _with_scale(layer)
 
 
 def difference_maps(
@@ -120,7 +121,14 @@ def difference_maps(
                 **(place | {"affine": below @ place["affine"]}),
             )
         )
-    return maps
+    return [_with_scale(layer) for layer in maps]
+
+
+def _with_scale(layer: Image) -> Image:
+    """Show which colour of a map stands for which number, where no B-scan lies."""
+    layer.colorbar.position = "bottom_right"
+    layer.colorbar.visible = True
+    return layer
 
 
 def etdrs_grid(

@@ -64,8 +64,7 @@ class MarkRows(QWidget):
         self._is_photograph = is_photograph
         self.setVisible(is_photograph or scheme is None or bool(scheme.surfaces))
         self._form.setRowVisible(1, is_photograph)
-        hint = "row, column" if is_photograph else "slice, column: found if empty"
-        self.fields[Target.FOVEA].setPlaceholderText(hint)
+        self._show_hint()
         where = "" if is_photograph else _ON_SCAN
         self.buttons[Target.FOVEA].setToolTip(_NOTES[Target.FOVEA] + where)
         for button in self.buttons.values():
@@ -76,6 +75,7 @@ class MarkRows(QWidget):
         """Show where a measurement found the fovea."""
         is_found = fovea is not None and fovea.origin != STATED
         self.tool.show_found((fovea.slice, fovea.column) if fovea and is_found else None)
+        self._show_hint()
 
     def read(self) -> Marks:
         """Return what was marked or typed, and remember it; a disc only of photographs.
@@ -126,6 +126,12 @@ class MarkRows(QWidget):
     def _marks(self) -> Marks:
         history = self.tool.history
         return Marks() if history is None else history.now
+
+    def _show_hint(self) -> None:
+        hint = "row, column" if self._is_photograph else "slice, column: found if empty"
+        if self.tool.found is not None:
+            hint = f"found: {_text(self.tool.found)}"
+        self.fields[Target.FOVEA].setPlaceholderText(hint)
 
     def _show_marks(self) -> None:
         self.fields[Target.FOVEA].setText(_text(self._marks.fovea))

@@ -65,7 +65,7 @@ class MarkTool(QObject):
         self._mask: Labels | None = None
         self._image: Image | None = None
         self._places: MarkPlaces | None = None
-        self._found: Place | None = None  # the fovea, by the last measurement
+        self.found: Place | None = None  # the fovea, by the last measurement
         self._drawn: object = None
         self.history: MarkHistory | None = None  # of the photograph or volume on the screen
         self.volume: MarkHistory | None = None  # which eye it shows; of a stack all photographs
@@ -78,7 +78,7 @@ class MarkTool(QObject):
         if mask == self._mask and image == self._image:
             return  # another reason why it can be corrected or not
         layer, self._layer = self._layer, None
-        self._mask, self._image, self._found = mask, image, None
+        self._mask, self._image, self.found = mask, image, None
         self._places = None if mask is None else MarkPlaces(self._viewer, mask, image)
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
@@ -105,7 +105,7 @@ class MarkTool(QObject):
 
     def show_found(self, place: Place | None) -> None:
         """Show where the fovea was found, which can then be moved, above the maps."""
-        self._found = place
+        self.found = place
         self.redraw()
         if self._is_there:
             layers = self._viewer.layers
@@ -185,7 +185,7 @@ class MarkTool(QObject):
 
     def _grips(self, event: Any, marks: Marks) -> bool:
         """Whether a drag is for a mark: for the disc always, for the fovea only on it."""
-        fovea, places = marks.fovea or self._found, self._places
+        fovea, places = marks.fovea or self.found, self._places
         if self.target is Target.DISC:
             return True
         if fovea is None or places is None:
@@ -254,7 +254,7 @@ class MarkTool(QObject):
         return 1.0 if self._places is None else self._places.size
 
     def _shapes(self, marks: Marks) -> list[tuple[str, np.ndarray]]:
-        places, fovea = self._places, marks.fovea or self._found
+        places, fovea = self._places, marks.fovea or self.found
         shapes: list[tuple[str, np.ndarray]] = []
         if places is None or not places.are_shown:
             return shapes

@@ -8,13 +8,13 @@ from pathlib import Path
 import napari
 from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import QFormLayout, QPushButton
-from superqt.utils import signals_blocked
 
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.job_dock import JobDock, JobRow
 from napari_retina_seg._napari.layers import insert_unselected
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.measure.compare_rows import CompareRows
+from napari_retina_seg._napari.measure.eye_box import EyeBox
 from napari_retina_seg._napari.measure.job import (
     MeasureResult,
     MeasureTask,
@@ -47,7 +47,6 @@ from napari_retina_seg.types.image import Laterality
 from napari_retina_seg.workflows.comparing import Kind, ScanComparison
 from napari_retina_seg.workflows.measuring import MeasureOptions
 
-_EYES = (("As the file says", None), ("OD, right", Laterality.RIGHT), ("OS, left", Laterality.LEFT))
 _REPORTS = "PDF (*.pdf);;Web page (*.html)"
 _KINDS = "Table (*.csv);;Excel (*.xlsx);;JSON (*.json)"
 
@@ -64,9 +63,7 @@ class MeasureWidget(JobDock):
         self._compared: ScanComparison | None = None
         self.active_mask = ActiveMask.of(napari_viewer)
         self.subject = text()
-        self.eye = combo_box()
-        self.eye.addItems([name for name, _ in _EYES])
-        self.eye.setToolTip("Which eye; without it no side is called nasal or temporal.")
+        self.eye = EyeBox()
         self.marks = MarkRows(napari_viewer)
         self.compare = CompareRows(napari_viewer)
         self.band = combo_box()
@@ -152,7 +149,6 @@ class MeasureWidget(JobDock):
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.measure)
-        self.eye.currentIndexChanged.connect(self._on_eye)
         self.save_button.clicked.connect(self._ask_and_save)
         self.report_button.clicked.connect(self._ask_for_report)
         self.band.activated.connect(self._show_map)
@@ -165,21 +161,10 @@ class MeasureWidget(JobDock):
     def _on_mask(self) -> None:
         self._on_layers()
         mask = self.active_mask.mask
-        if mask is None:
-            self.marks.show_mask(None, None, None)
-        else:
-            image = image_of(self._viewer, mask)
-            self.marks.show_mask(mask, image, self.active_mask.scheme)
-        volume = self.marks.tool.volume
-        stated = None if volume is None else volume.eye
-        with signals_blocked(self.eye):
-            self.eye.setCurrentIndex([eye for _, eye in _EYES].index(stated))
+        image = None if mask is None else image_of(self._viewer, mask)
+        self.marks.show_mask(mask, image, None if mask is None else self.active_mask.scheme)
+        self.eye.show_image(image, self.marks.tool.volume)
         self.refresh()
-
-    def _on_eye(self, index: int) -> None:
-        """Remember which eye it is, for this image alone."""
-        if self.marks.tool.volume is not None:
-            self.marks.tool.volume.eye = _EYES[index][1]
 
     def _other(self, eye: Laterality | None) -> tuple[MeasureTask, Kind] | None:
         """Return what the mask is compared with, if the user chose so."""
@@ -191,7 +176,7 @@ class MeasureWidget(JobDock):
     def _options(self) -> MeasureOptions:
         marks, each = self.marks.read(), self.marks.tool.by_slice()
         return MeasureOptions(
-            laterality=_EYES[self.eye.currentIndex()][1],
+            laterality=self.eye.stated,
             fovea=None if each else marks.fovea,
             disc=None if each else marks.disc,
             photographs=each,

@@ -106,7 +106,8 @@ class TablePanel(QWidget):
         table = self._shown()
         self.about.setText(_describe_pair(table))
         self.about.setVisible(bool(self.about.text()))
-        shown = [k for k, name in enumerate(table.columns) if _is_shown(name)]
+        same = "abbreviation" if table.name in _BY_BAND and self._band else ""  # in every row
+        shown = [k for k, name in enumerate(table.columns) if _is_shown(name) and name != same]
         with QSignalBlocker(self.table):
             self.table.clear()
             self.table.setRowCount(len(table.rows))
@@ -139,9 +140,9 @@ def _is_shown(column: str) -> bool:
 
 def _describe_pair(table: Table) -> str:
     """Say which scans a table compares, as its rows do; empty if it compares none."""
-    row = next(iter(table.as_rows()), {})
-    if f"{COMPARED}image" not in row:
+    if f"{COMPARED}image" not in table.columns or not table.rows:
         return ""
+    row = dict(zip(table.columns, table.rows[0], strict=True))
     scans = []
     for start in ("", COMPARED):
         name, *facts = (
