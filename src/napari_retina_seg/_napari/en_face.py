@@ -78,6 +78,7 @@ class EnFaceLink:
         )
         viewer.add_layer(self._marks)
         viewer.dims.events.point.connect(self._show)
+        face.events.visible.connect(self._on_visible)
         viewer.mouse_drag_callbacks.append(self._on_click)
         viewer.layers.events.removed.connect(self._on_removed)
         self._show()
@@ -139,10 +140,14 @@ class EnFaceLink:
             return
         self.go_to(row, column)
 
+    def _on_visible(self, _: object = None) -> None:
+        self._marks.visible = self._layer.visible
+
     def _on_removed(self, event: Any) -> None:
         if event.value not in (self._layer, self._image):
             return
         self._viewer.dims.events.point.disconnect(self._show)
+        self._layer.events.visible.disconnect(self._on_visible)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.mouse_drag_callbacks.remove(self._on_click)
         if self._marks in self._viewer.layers:

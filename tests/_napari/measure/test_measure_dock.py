@@ -17,7 +17,7 @@ from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.imaging.phantom import phantom_volume
 from napari_retina_seg.imaging.surfaces import to_labels
 from napari_retina_seg.types.image import Laterality
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, LabelScheme
 from napari_retina_seg.types.segmentation import Provenance
 from vendor_files import intensities, write_vol
 
@@ -73,7 +73,9 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
     assert not is_image(thickness)
     assert thickness.colorbar.visible  # which colour is which thickness
     assert dock.eye.currentText() == "OD, by the file"
-    assert dock.marks.fields[Target.FOVEA].placeholderText().startswith("found: 2")
+    found = dock.found.fovea
+    hint = dock.marks.fields[Target.FOVEA].placeholderText()
+    assert hint == f"found: {found.slice:g}, {found.column:g}"
     assert ("abbreviation", 0) not in cells  # the box above says it
     # The grid's outer circle is 6 mm wide around the fovea.
     circle = by_name[f"{mask.name} · ETDRS grid"].data[2]
@@ -98,6 +100,7 @@ def test_a_volume_gets_a_table_a_map_and_a_grid(viewer, dock, qtbot, tmp_path):
 
 
 VISIT = phantom_volume(slices=3, rows=96, columns=64)  # as small as a comparison can be
+TWO_LAYERS = LabelScheme("two layers", OCT_LAYERS.classes[:3], OCT_LAYERS.surfaces[:3])
 
 
 def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: float):
@@ -109,11 +112,11 @@ def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: fl
     made = Provenance("", "tiny", "0", name, "CPU", "float32", 0.1)
     rows = np.arange(96)[:, np.newaxis]
     below = [1 / (1 + np.exp(-(rows - plane[:, np.newaxis]) / sigma)) for plane in heights]
-    shares = np.stack([np.stack([1 - one[0] + one[7], *(one[:-1] - one[1:])]) for one in below])
+    shares = np.stack([np.stack([1 - one[0] + one[-1], *(one[:-1] - one[1:])]) for one in below])
     link = {"image": name, "image_layer": image_fields(image)["image_layer"]}
     known = MapInfo(provenance=made, kind="probabilities", **link)
     viewer.add_image(np.moveaxis(shares, 1, 0), metadata={KEY: known}, visible=False)
-    info = MaskInfo(scheme=OCT_LAYERS, boundaries=heights, provenance=made,
+    info = MaskInfo(scheme=TWO_LAYERS, boundaries=heights, provenance=made,
                     prediction=labels.copy(), **image_fields(image))  # fmt: skip
     mask = viewer.add_labels(labels, name=f"{name} · mask", scale=image.scale, units=image.units,
                              metadata={KEY: info})  # fmt: skip
@@ -122,9 +125,9 @@ def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: fl
 
 
 def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
-    heights = VISIT.heights
+    heights = VISIT.heights[:, :3]
     add_visit(viewer, "before", heights, Laterality.UNKNOWN, 0.5)
-    thicker = heights + 2 * (np.arange(8) > 1)[:, np.newaxis].astype(np.float32)
+    thicker = heights + 2 * (np.arange(3) > 1)[:, np.newaxis].astype(np.float32)
     mask = add_visit(viewer, "now", thicker, Laterality.RIGHT, 0.5)
     dock.marks.fields[Target.FOVEA].setText("1, 32")
     assert dock.compare.chosen is None
@@ -152,7 +155,10 @@ def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
     cells = shown(dock)
     assert len({row for _, row in cells}) == 11
     about = dock.tables.about.text()
-    assert "'now' (OD; mask: model; fovea: stated by the user), compared with 'before' (OD" in about
+    assert "'now' (OD; mask: model), compared with 'before' (OD; mask: model)." in about
+    hidden = {layer.name for layer in viewer.layers if not layer.visible}
+    assert {"before", "before · mask"} <= hidden  # they lie where this scan does
+    assert not {"now", "now · mask"} & hidden
     assert float(cells["difference [µm]", 0]) == pytest.approx(2 * axial, rel=1e-3)
     assert viewer.layers.selection.active == mask
     dock.compare.kind.setCurrentIndex(1)  # the fellow eye

@@ -13,7 +13,14 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_retina_seg._napari.acquisitions import EnFaceInfo
 from napari_retina_seg._napari.layer_sizes import grid_of
-from napari_retina_seg._napari.layers import AXES, KEY, is_made_from, unwrap_proxy
+from napari_retina_seg._napari.layers import (
+    AXES,
+    KEY,
+    find_image_of,
+    have_same_image,
+    is_made_from,
+    unwrap_proxy,
+)
 from napari_retina_seg.measurement.etdrs import RADII_UM
 from napari_retina_seg.measurement.measurements import Measurements
 from napari_retina_seg.measurement.registration import en_face_affine
@@ -210,6 +217,14 @@ def _below(found: Measurements) -> tuple[npt.NDArray[np.float64], str]:
     matrix = np.diag([*size, 1.0])
     matrix[0, 2] = found.image.grid[0] * scale[1] * (1 + _GAP)
     return matrix, unit
+
+
+def hide_scan(layers: Iterable[Layer], mask: Labels) -> None:
+    """Hide all layers of a scan, which lie where those of another one do."""
+    image = find_image_of(mask, layers)
+    for layer in layers:
+        if layer in (mask, image) or have_same_image(layer, mask):
+            layer.visible = False
 
 
 def has_grid(found: Measurements) -> bool:

@@ -65,8 +65,7 @@ class MarkRows(QWidget):
         self.setVisible(is_photograph or scheme is None or bool(scheme.surfaces))
         self._form.setRowVisible(1, is_photograph)
         self._show_hint()
-        where = "" if is_photograph else _ON_SCAN
-        self.buttons[Target.FOVEA].setToolTip(_NOTES[Target.FOVEA] + where)
+        self.buttons[Target.FOVEA].setToolTip(self._describe(Target.FOVEA))
         for button in self.buttons.values():
             button.setEnabled(mask is not None)
         self._show_marks()
@@ -107,9 +106,14 @@ class MarkRows(QWidget):
         if on:
             self.tool.start(target)
             self.buttons[target].setChecked(True)
-            self._note.setText(_NOTES[target] + _KEYS)
+            self._note.setText(self._describe(target) + _KEYS)
             self._note.show()
             focus_canvas(self)
+
+    def _describe(self, target: Target) -> str:
+        """Say how to mark it, and where."""
+        on_scan = target is Target.FOVEA and not self._is_photograph
+        return _NOTES[target] + (_ON_SCAN if on_scan else "")
 
     def _on_ended(self) -> None:
         for button in self.buttons.values():

@@ -29,6 +29,7 @@ from napari_retina_seg._napari.measure.layers import (
     etdrs_grid,
     find_face,
     has_grid,
+    hide_scan,
     is_map_of,
     segment_layer,
     thickness_map,
@@ -59,6 +60,7 @@ class MeasureWidget(JobDock):
         self._viewer = napari_viewer
         self._target: tuple[Labels, Image | None] | None = None
         self._segments: Labels | None = None
+        self._other_mask: tuple[Labels, Kind] | None = None
         self.found: Measurements | None = None
         self._compared: ScanComparison | None = None
         self.active_mask = ActiveMask.of(napari_viewer)
@@ -104,6 +106,7 @@ class MeasureWidget(JobDock):
             self.status.show_result(JobStatus.FAILED, str(error))
             return
         self._target = mask, image
+        self._other_mask = None if other is None else self.compare.chosen
         run = partial(measure, task, other)
         self._start(run, f"Measuring '{mask.name}'", f"Measuring '{mask.name}'.")
 
@@ -190,6 +193,8 @@ class MeasureWidget(JobDock):
         self.found, mask, image = result.found, *target
         self._compared = result.compared
         self._source = target
+        if self._compared is not None and self._other_mask is not None:
+            self._show_alone(self._other_mask[0])
         self.tables.show_tables(self.found.tables)
         self.band.clear()
         if self.found.has_map and self.found.thickness is not None:
@@ -207,6 +212,14 @@ class MeasureWidget(JobDock):
         if self.active_mask.mask == mask:
             self.marks.show_found(self.found.fovea)
         return result
+
+    def _show_alone(self, other: Labels) -> None:
+        """Show the measured scan, not the other one, which lies in the same place."""
+        hide_scan(self._viewer.layers, other)
+        mask, image = self._source
+        for layer in (mask, image, find_face(self._viewer.layers, image)):
+            if layer is not None:
+                layer.visible = True
 
     def _show_map(self, index: int = 0) -> None:  # noqa: ARG002 - passed by Qt
         if self.found is not None and self.band.count():

@@ -145,10 +145,8 @@ def _describe_pair(table: Table) -> str:
     row = dict(zip(table.columns, table.rows[0], strict=True))
     scans = []
     for start in ("", COMPARED):
-        name, *facts = (
-            str(row[f"{start}{key}"]) for key in ("image", "laterality", "mask from", "fovea from")
-        )
-        scans.append(f"'{name}' ({facts[0]}; mask: {facts[1]}; fovea: {facts[2]})")
+        name, eye, origin = (row[f"{start}{key}"] for key in ("image", "laterality", "mask from"))
+        scans.append(f"'{name}' ({eye}; mask: {origin})")
     return displayed(f"{scans[0]}, compared with {scans[1]}.")
 
 
