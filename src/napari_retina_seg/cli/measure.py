@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,31 +11,27 @@ import typer
 
 from napari_retina_seg.cli.batch import (
     Files,
-    ImageKind,
     KindOfImage,
     ModelName,
     PixelSizeOption,
     choose_model,
     find_spacing,
-    open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, UsageError, echo, start_engine
+from napari_retina_seg.cli.console import UsageError, echo
 from napari_retina_seg.cli.data_options import named_scheme
 from napari_retina_seg.cli.inputs import check_folder, expand
+from napari_retina_seg.cli.measured_files import (
+    MeasuredFile,
+    MeasureRequest,
+    ReferenceScan,
+    find_reference,
+    measure_file,
+)
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.progress import Cancelled, CancelToken
 
 if TYPE_CHECKING:
-    from napari_retina_seg.io.images.series import ImageFiles
-    from napari_retina_seg.measurement.measurements import Measurements
-    from napari_retina_seg.measurement.tables import Table
-    from napari_retina_seg.models.registry import ModelFolder
     from napari_retina_seg.reports.measurements import MeasurementReport
-    from napari_retina_seg.types.image import RetinaImage
-    from napari_retina_seg.types.labels import LabelScheme
-    from napari_retina_seg.workflows.comparing import ScanComparison
-    from napari_retina_seg.workflows.measuring import MeasureOptions
 
 _TABLES = frozenset(
     (
@@ -45,7 +39,6 @@ _TABLES = frozenset(
         *("lesions", "follow-up", "asymmetry"),
     )
 )
-_MASKS = ("_mask.png", "_mask.tif", "_mask.tiff", ".png", ".tif", ".tiff")
 
 
 class Eye(StrEnum):
@@ -53,27 +46,6 @@ class Eye(StrEnum):
 
     OD = "OD"
     OS = "OS"
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What holds for all files of a run."""
-
-    masks: Path | None
-    scheme: LabelScheme | None
-    model: ModelFolder | None
-    kind: ImageKind | None
-    options: MeasureOptions
-    report: MeasurementReport | None
-    keeps_eye: bool = False  # that of the file, if it states one
-
-
-@dataclass(frozen=True)
-class _Result:
-    """What is kept of each image until the end of a run."""
-
-    tables: tuple[Table, ...]
-    facts: dict[str, str]
 
 
 def measure_command(
@@ -185,150 +157,25 @@ def measure_command(
     inputs = expand(files)
     chosen = choose_model(model) if model else None
     classes = None if scheme is None else named_scheme(scheme)
-    request = _Request(masks, classes, chosen, modality, options, pages)
+    request = MeasureRequest(masks, classes, chosen, modality, options, pages)
     images = inputs.group()
     if len(images) > 1 and (fovea or disc):
         raise UsageError(
             f"A fovea or a disc is that of one image: name one, or leave out --fovea and --disc."
             f" There are {len(images)} images."
         )
-    reference = _find_reference(baseline, fellow, _pair(other_fovea, "--other-fovea"), request)
-    work = partial(_measure_file, request, reference)
+    reference = find_reference(baseline, fellow, _pair(other_fovea, "--other-fovea"), request)
+    work = partial(measure_file, request, reference)
     is_done = work_through(ctx, inputs, images, work, partial(_write, out, pages, reference))
     if not is_done or (reference is not None and reference.failed):
         raise typer.Exit(1)
 
 
-@dataclass
-class _Reference:
-    """The scan with which all others are compared; it is measured once."""
-
-    source: ImageFiles
-    is_baseline: bool
-    request: _Request
-    found: Measurements | None = None
-    failed: int = 0
-
-    def add_to(self, scan: Measurements, bar: Bar, token: CancelToken) -> Measurements:
-        """Add the comparison to the measurement of a scan, or a note why there is none."""
-        tables: tuple[Table, ...] = ()
-        try:
-            compared = self._compare(scan, bar, token)
-            tables, notes = (compared.table,), compared.notes
-        except Cancelled:
-            raise
-        except RetinaSegError as error:
-            self.failed += 1
-            # Reports show no folders.
-            notes = (
-                f"Not compared: {str(error).replace(f'{self.source.path.parent}{os.sep}', '')}",
-            )
-        for note in notes:
-            bar.say(f"'{scan.image.source}': {note}")
-        return replace(scan, tables=(*scan.tables, *tables), notes=(*scan.notes, *notes))
-
-    def _compare(self, scan: Measurements, bar: Bar, token: CancelToken) -> ScanComparison:
-        """Measure it, if that was not yet done, and compare a scan with it."""
-        from napari_retina_seg.workflows.comparing import asymmetry, follow_up
-
-        if self.found is None:
-            found = _measure_one(self.request, self.source, bar, token)
-            # The probabilities of a volume are large, and no longer needed.
-            self.found = replace(found, mask=replace(found.mask, probabilities=None))
-        return follow_up(scan, self.found) if self.is_baseline else asymmetry(scan, self.found)
-
-
-def _find_reference(
-    baseline: Path | None,
-    fellow: Path | None,
-    fovea: tuple[float, float] | None,
-    request: _Request,
-) -> _Reference | None:
-    path = baseline or fellow
-    if baseline and fellow:
-        raise UsageError("Compare with one scan at a time: leave out --baseline or --fellow.")
-    if path is None:
-        if fovea is not None:
-            raise UsageError("--other-fovea is of the scan that --baseline or --fellow names.")
-        return None
-    sources = expand([str(path)]).group()
-    if len(sources) != 1:
-        raise UsageError(f"'{path}' holds {len(sources)} images: name one to compare with.")
-    stated = request.options.laterality
-    if stated is not None and fellow:
-        stated = stated.fellow
-    options = replace(request.options, fovea=fovea, disc=None, laterality=stated)
-    own = replace(request, options=options, keeps_eye=True)
-    return _Reference(sources[0], bool(baseline), own)
-
-
-def _measure_file(
-    request: _Request,
-    reference: _Reference | None,
-    source: ImageFiles,
-    bar: Bar,
-    token: CancelToken,
-) -> _Result:
-    from napari_retina_seg.measurement.apostel import apostel_facts
-
-    found = _measure_one(request, source, bar, token)
-    if reference is not None:
-        found = reference.add_to(found, bar, token)
-    if request.report is not None:
-        bar.begin("Drawing the report")
-        request.report.add(found)
-    return _Result(found.tables, apostel_facts(found))
-
-
-def _measure_one(
-    request: _Request, source: ImageFiles, bar: Bar, token: CancelToken
-) -> Measurements:
-    from napari_retina_seg.types.image import Laterality
-    from napari_retina_seg.workflows.measuring import iter_measure
-
-    bar.begin(f"Reading {source.path.name}")
-    image = open_image(source, request.kind, bar)
-    options = request.options
-    if request.keeps_eye and image.laterality is not Laterality.UNKNOWN:
-        options = replace(options, laterality=None)
-    mask = None if request.masks is None else _find_mask(request.masks, source)
-    if mask is None:
-        bar.begin("Starting TensorFlow")
-        start_engine()
-    job = iter_measure(
-        image, mask, options, model=request.model, scheme=request.scheme, token=token
-    )
-    found = bar.walk(job, source.path.name)
-    for note in found.notes:
-        bar.say(f"'{source.path}': {note}")
-    if note := _without_size(found.image):
-        bar.say(f"'{source.path}': {note}")
-    return found
-
-
-def _without_size(image: RetinaImage) -> str:
-    spacing = image.spacing
-    if spacing.axial.um is None:
-        return "The pixel size is not known, so lengths are in px: state it with --pixel-size."
-    return ""
-
-
-def _find_mask(folder: Path, source: ImageFiles) -> Path:
-    for ending in _MASKS:
-        path = folder / f"{source.name}{ending}"
-        if path.is_file() and path.resolve() != source.path.resolve():
-            return path
-    raise UsageError(
-        f"'{folder}' has no mask of '{source.path.name}': expected '{source.name}_mask.png' or the"
-        " image's name."
-    )
-
-
 def _write(
     out: Path,
     report: MeasurementReport | None,
-    reference: _Reference | None,
-    results: list[_Result],
+    reference: ReferenceScan | None,
+    results: list[MeasuredFile],
     failed: int,
 ) -> None:
     from napari_retina_seg.io.tables import save_tables

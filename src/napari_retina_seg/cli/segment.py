@@ -31,7 +31,7 @@ from napari_retina_seg.types.progress import CancelToken
 if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
-    from napari_retina_seg.types.image import Spacing
+    from napari_retina_seg.types.image import RetinaImage, Spacing
     from napari_retina_seg.types.segmentation import Provenance
 
 ZARR = ".zarr"
@@ -110,17 +110,23 @@ def segment_command(
         raise typer.Exit(1)
 
 
+def _open(request: SegmentOptions, source: ImageFiles, bar: Bar) -> tuple[RetinaImage, ModelFolder]:
+    """Read an image, find the model for it, and start TensorFlow."""
+    bar.begin(f"Reading {source.path.name}")
+    image = open_image(source, request.kind, bar, request.spacing)
+    model = request.model or model_for(image)
+    bar.begin("Starting TensorFlow")
+    start_engine()
+    return image, model
+
+
 def _segment_file(
     request: SegmentOptions, source: ImageFiles, bar: Bar, token: CancelToken
 ) -> SegmentedFile:
     from napari_retina_seg.inference.predict import iter_segment
     from napari_retina_seg.io.results import save_segmentation
 
-    bar.begin(f"Reading {source.path.name}")
-    image = open_image(source, request.kind, bar, request.spacing)
-    model = request.model or model_for(image)
-    bar.begin("Starting TensorFlow")
-    start_engine()
+    image, model = _open(request, source, bar)
     job = iter_segment(image, model, probabilities=request.probabilities, token=token)
     segmentation = bar.walk(job, source.path.name)
     written = save_segmentation(
@@ -160,11 +166,7 @@ def _segment_to_zarr(
     from napari_retina_seg.inference.slices import iter_segment_slices
     from napari_retina_seg.io.ome_zarr import writing_mask
 
-    bar.begin(f"Reading {source.path.name}")
-    image = open_image(source, request.kind, bar, request.spacing)
-    model = request.model or model_for(image)
-    bar.begin("Starting TensorFlow")
-    start_engine()
+    image, model = _open(request, source, bar)
     shape = (image.n_slices, *image.grid)
     stated = {"model": model.name, "weights_sha256": model.spec.weights_sha256}
     with writing_mask(request.folder, shape, model.spec.scheme, image.spacing, stated) as mask:
