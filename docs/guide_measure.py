@@ -32,7 +32,7 @@ FACE, FACE_MM = 560, 0.012  # size of the en-face image in px and of a pixel
 DISTANCE_MM, LATERAL_MM = 0.24, 0.0117
 REPORT = 900, 1274  # px of the report's page
 ARTERIES = (160, 740), (966, 480)  # row and column of the photograph
-VEINS = (418, 810), (300, 395)
+VEINS = (431, 950), (1222, 720)
 
 
 def main() -> None:

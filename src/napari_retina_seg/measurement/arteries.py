@@ -111,4 +111,9 @@ def measure_equivalents(vessels: Vessels, disc: Disc) -> Equivalents:
         kind = arteries if is_artery(segment.kind) else veins if is_vein(segment.kind) else None
         if kind is not None and len(inside) >= _SHORTEST:  # an undecided vessel is neither
             kind.append(float(np.median(inside)))
+    if min(len(arteries), len(veins)) < BIGGEST:
+        raise MeasureError(
+            f"CRAE, CRVE and AVR need {BIGGEST} arteries and {BIGGEST} veins in zone B, 0.5 to 1"
+            f" disc diameter from the disc's margin: there are {len(arteries)} and {len(veins)}."
+        )
     return Equivalents(artery_equivalent(arteries), vein_equivalent(veins))

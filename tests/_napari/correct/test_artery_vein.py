@@ -24,6 +24,9 @@ def mask(shown, dock, vessels, qtbot):
 
 
 def test_a_click_makes_a_segment_an_artery_and_is_one_step(shown, dock, vessels, mask, qtbot):
+    note = dock.vessels.kinds._note
+    assert note.visibleRegion().boundingRect().height() == note.height()  # the dock scrolls to it
+    assert "does not tell arteries from veins" in dock.vessels._note.text()
     before = vessels.data.copy()
     assert dock.active_mask.scheme == ARTERIES_VEINS
     np.testing.assert_array_equal(mask.data, np.where(before, 3, 0))

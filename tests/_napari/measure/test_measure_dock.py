@@ -12,6 +12,7 @@ from napari_retina_seg._napari.layers import KEY, image_fields, image_layers, is
 from napari_retina_seg._napari.measure.job import image_of
 from napari_retina_seg._napari.measure.mark_tool import Target
 from napari_retina_seg._napari.measure.marks import Marks, marks_of
+from napari_retina_seg._napari.measure.measure_widget import MeasureWidget
 from napari_retina_seg._napari.reader import get_reader
 from napari_retina_seg._napari.results import MapInfo, MaskInfo
 from napari_retina_seg.imaging.phantom import phantom_volume
@@ -26,8 +27,18 @@ VOLUME = phantom_volume(slices=5, rows=96, columns=128)
 
 @pytest.fixture
 def dock(viewer):
+    """Return the dock in a window, where each layer takes long to be shown."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Measure")
     return widget
+
+
+@pytest.fixture
+def alone(windowless, qtbot):
+    """Return the dock of a viewer without a window, for what does not depend on one."""
+    widget = MeasureWidget(windowless)
+    qtbot.addWidget(widget)
+    yield widget
+    widget.cleanup()
 
 
 def add_mask(viewer, image, labels, scheme, boundaries=None):
@@ -124,7 +135,8 @@ def add_visit(viewer, name: str, heights: np.ndarray, eye: Laterality, sigma: fl
     return mask
 
 
-def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
+def test_a_mask_is_compared_with_an_earlier_one(windowless, alone, qtbot):
+    viewer, dock = windowless, alone
     heights = VISIT.heights[:, :3]
     add_visit(viewer, "before", heights, Laterality.UNKNOWN, 0.5)
     thicker = heights + 2 * (np.arange(3) > 1)[:, np.newaxis].astype(np.float32)
@@ -168,7 +180,8 @@ def test_a_mask_is_compared_with_an_earlier_one(viewer, dock, qtbot):
     assert "The tables are of 'now · mask'" in dock.subject.text()
 
 
-def test_what_is_stated_of_an_image_holds_for_no_other(viewer, dock):
+def test_what_is_stated_of_an_image_holds_for_no_other(windowless, alone):
+    viewer, dock = windowless, alone
     masks = []
     for name in ("one", "two"):
         image = viewer.add_image(np.zeros((40, 40)), name=name)
@@ -188,7 +201,8 @@ def test_what_is_stated_of_an_image_holds_for_no_other(viewer, dock):
     assert image_of(viewer, device).name == "two"
 
 
-def test_the_table_of_single_scans_shows_all_layers(viewer, dock, qtbot):
+def test_the_table_of_single_scans_shows_all_layers(windowless, alone, qtbot):
+    viewer, dock = windowless, alone
     for name in ("before", "now"):
         picture = replace(VOLUME.image, name=name, pixels=VOLUME.image.pixels[2])
         ((pixels, options, _),) = image_layers(picture)

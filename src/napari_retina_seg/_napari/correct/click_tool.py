@@ -40,6 +40,11 @@ class ClickTool(QWidget):
         self._clicks.clicked.connect(self._on_click)
         self._clicks.stopped.connect(self.deactivate)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it waits for clicks."""
+        return self._clicks.is_on
+
     def deactivate(self) -> None:
         """Stop waiting for clicks."""
         self._clicks.stop()

@@ -72,6 +72,8 @@ class CorrectWidget(Dock):
         self._escape = EscapeKey(self)
         # Deferred: a layer that is added is selected for a moment.
         self._selected = QTimer(self, singleShot=True, interval=0)
+        # Deferred: what a tool says is shown, and has a place, only then.
+        self._reveal = QTimer(self, singleShot=True, interval=0)
         self._transient = ""  # message about undo, redo or a hidden class
         self._sections: dict[str, CollapsibleSection] = {}
         self._lay_out()
@@ -194,6 +196,9 @@ class CorrectWidget(Dock):
             for other, deactivate in self._exclusive.items():
                 if other is not tool:
                     tool.taken.connect(deactivate)
+        for tool in (bridge, kinds):
+            tool.taken.connect(self._reveal.start)
+        self._reveal.timeout.connect(self._on_reveal)
         for tool in (self.lines, bridge, kinds):  # these follow the mouse on the mask itself
             tool.taken.connect(self._select_mask)
 
@@ -201,6 +206,11 @@ class CorrectWidget(Dock):
 
     def _select_mask(self) -> None:
         self._viewer.layers.selection.active = self.active_mask.mask
+
+    def _on_reveal(self) -> None:
+        """Scroll to the tool that waits for clicks, with its note."""
+        bridge, kinds = self.vessels.bridge, self.vessels.kinds
+        self.show_row(bridge if bridge.is_on else kinds)
 
     def _on_selected(self) -> None:
         """Put down the tools on the mask once another layer, or none, gets mouse and keys.

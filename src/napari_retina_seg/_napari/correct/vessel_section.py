@@ -25,11 +25,13 @@ from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.edits import change
 from napari_retina_seg._napari.widgets import add_row, stack, text
 from napari_retina_seg.editing.vessels import Pixel, bridge, local_darkness, threshold
+from napari_retina_seg.types.labels import ARTERIES_VEINS
 
 _FIRST = "Click on one end of the gap."
 _SECOND = "Now click on the other end."
 _DOWN_TO = 0.5  # of the threshold
 _KNOWN = "Move the slider to preview another threshold."
+_NO_THRESHOLD = "A threshold finds vessels; it does not tell arteries from veins."
 _ASK = "The model's probability is computed when you move a slider."
 
 
@@ -190,6 +192,8 @@ class VesselSection(QWidget):
         active = self._active_mask
         if active.class_disabled_reason:
             return active.class_disabled_reason
+        if active.scheme == ARTERIES_VEINS:
+            return _NO_THRESHOLD
         return "" if self._find_probability() is not None else self.probability.disabled_reason()
 
     def _find_probability(self) -> Plane | None:
