@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 
@@ -13,6 +13,7 @@ from napari_retina_seg._napari.engine_tasks import load_engine
 
 load_engine()  # before anything else imports TensorFlow where the graphics driver can see it
 
+from napari._qt.qt_main_window import _QtMainWindow  # noqa: E402
 from napari._qt.qt_viewer import QtViewer  # noqa: E402
 from napari._qt.widgets.qt_welcome import QtWelcomeWidget  # noqa: E402
 from napari._vispy import canvas  # noqa: E402
@@ -26,6 +27,8 @@ from npe2 import PluginManifest  # noqa: E402
 from pytestqt.qtbot import QtBot  # noqa: E402
 from qtpy.QtCore import QSettings  # noqa: E402
 from skimage.data import retina  # noqa: E402
+from vispy.visuals.shaders import parsing  # noqa: E402
+from vispy.visuals.shaders.function import Function  # noqa: E402
 
 from helpers import tiny_model  # noqa: E402
 from napari_retina_seg._napari._compat import engine_freeze  # noqa: E402
@@ -58,10 +61,13 @@ def cheap_viewers() -> Iterator[None]:
     With a layer that is removed napari collects only what was made lately (test_stress.py has the
     real thing), and it looks only once at the signature of a function that is connected. The hidden
     welcome screen is not written anew for each key that is bound, and the window's style sheet not
-    set once more for a part of the window.
+    set once more for a part of the window. Events are not shown to the method that lets a hidden
+    menu bar appear. A text of shaders is parsed once for all its uses.
     """
     plugins = list(PluginManifest.discover())
     settings, reset = get_settings(), NapariSettings.reset
+    straight = lru_cache(1000)(partial(Function._clean_code, None))
+    signature = lru_cache(1000)(parsing.parse_function_signature)
 
     def reset_changed(changed: NapariSettings) -> None:
         if changed.model_dump() != defaults:
@@ -75,6 +81,9 @@ def cheap_viewers() -> Iterator[None]:
         patch.setattr(NapariSettings, "reset", reset_changed)
         patch.setattr(QtWelcomeWidget, "refresh", lambda *_: None)
         patch.setattr(QtViewer, "setStyleSheet", lambda *_: None)
+        patch.delattr(_QtMainWindow, "eventFilter")
+        patch.setattr(Function, "_clean_code", lambda _, code: straight(code))
+        patch.setattr(parsing, "parse_function_signature", signature)
         patch.setattr(canvas, "gc", SimpleNamespace(collect=lambda: gc.collect(0)))
         patch.setattr(EventEmitter, "_check_signature", staticmethod(_takes_event))
         # Objects are frozen, see below: to ask for it anew with each dock takes 0.1 s.
