@@ -51,6 +51,12 @@ def test_only_local_disks_have_a_write_ahead_log(mount, tmp_path, kind, options,
     assert choose_journal(tmp_path / "a" / "study") == expected
 
 
+def test_of_two_disks_at_one_place_the_later_one_counts(monkeypatch, tmp_path):
+    disks = [Disk("a", str(tmp_path), "ext4", "rw"), Disk("b", str(tmp_path), "cifs", "rw")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: disks)
+    assert choose_journal(tmp_path) == "delete"
+
+
 def test_this_disk_is_known(tmp_path):
     assert choose_journal(tmp_path) == "wal"
 
@@ -76,7 +82,7 @@ def test_on_a_network_drive_a_log_that_is_in_use_is_not_joined(mount, tmp_path):
     folder = tmp_path / "study"
     with Project.create(folder, scheme=OCT_LAYERS, author="Ann"):
         mount("cifs")
-        with pytest.raises(ProjectError, match="network drive and is open elsewhere"):
+        with pytest.raises(ProjectError, match="network drive and is open in another"):
             Project(folder, author="Ben")
     Project(folder, author="Ben").close()
 

@@ -180,7 +180,8 @@ def _read_file(
     if stated is None and sha256 in known:
         return _ReadFile(path, sha256, None)
     image = read_image(path)
-    _check_no_mask(path, image)
+    if sha256 not in known:
+        _check_no_mask(path, image)
     if stated is not None:
         image = with_stated_spacing(image, stated)
     if copy:

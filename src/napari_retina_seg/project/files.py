@@ -184,7 +184,10 @@ def hash_source(path: Path) -> str:
         others = []
     if parts and not others:
         return parts[0]
-    parts += map(hash_file, others)
+    if is_zarr(path):  # chunks that change places make another image
+        parts += (f"{hash_file(file)} {file.relative_to(path).as_posix()}" for file in others)
+    else:
+        parts += map(hash_file, others)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote_from_bytes
 
 import psutil
 
+from napari_retina_seg.project.damage import explain_error
 from napari_retina_seg.types.errors import ProjectError
 
 Journal = Literal["wal", "delete"]
@@ -58,7 +59,8 @@ def choose_journal(folder: Path) -> Journal:
     disks = [disk for disk in psutil.disk_partitions(all=True) if _lies_on(path, disk.mountpoint)]
     if not disks:
         return "delete"
-    disk = max(disks, key=lambda one: len(Path(one.mountpoint).parts))
+    # Of several at one place the last one is seen.
+    disk = max(reversed(disks), key=lambda one: len(Path(one.mountpoint).parts))
     is_local = disk.fstype.lower() in _LOCAL and "remote" not in disk.opts.split(",")
     return "wal" if is_local else "delete"
 
@@ -78,12 +80,16 @@ def set_journal(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         (present,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
+        if wanted == "delete" and error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise ProjectError(
+                explain_error(error, folder)
+                or f"The project '{folder}' can't be opened for writing ({error})."
+            ) from error
     if wanted == "delete" and present != wanted:
         raise ProjectError(
-            f"The project '{folder}' lies on a network drive and is open elsewhere in a way that is"
-            " only safe on one computer: close it there, then open it again."
+            f"The project '{folder}' may lie on a network drive and is open in another window or on"
+            " another computer in a way that is only safe on one: close it there, then open it"
+            " again."
         )
 
 

@@ -39,6 +39,12 @@ def test_other_contents_are_refused_in_a_sentence(tmp_path, content, message):
         read_image(tmp_path / "a.mat")
 
 
+def test_ground_truth_beside_images_is_passed_over_in_a_folder(tmp_path):
+    savemat(tmp_path / "eye_gt.mat", {"groundTruth": VOLUME[..., 0]})
+    contents = list_folder(tmp_path)
+    assert (contents.images, contents.passed_over[0].reason) == ((), "a MATLAB file without images")
+
+
 @pytest.mark.parametrize(("content", "message"), [
     (b"MATLAB 5.0 MAT-file".ljust(400), "can't be read as MATLAB file"),
     (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF", "save it again with '-v7'"),

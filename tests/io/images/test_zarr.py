@@ -14,6 +14,7 @@ from napari_retina_seg.io.images.folders import list_folder, list_tree
 from napari_retina_seg.io.images.series import group_series, read_files
 from napari_retina_seg.io.images.vendor import slices
 from napari_retina_seg.io.ome_zarr import writing_mask
+from napari_retina_seg.project.files import hash_source
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ReadError
 from napari_retina_seg.types.image import Spacing
@@ -136,3 +137,25 @@ def test_what_its_texts_say_of_a_patient_is_noticed(tmp_path):
     assert find_identity(path) == ()
     zarr.open_group(str(path)).attrs["note"] = "patient: Doe"
     assert find_identity(path) == ("text in zarr.json",)
+
+
+def test_what_others_add_to_the_folder_is_no_part_of_the_image(tmp_path):
+    path = write_zarr(tmp_path / "eye.ome.zarr")
+    before = hash_source(path)
+    (path / ".DS_Store").write_bytes(b"\0")
+    (path / "s0" / ".DS_Store").write_bytes(b"\0")
+    group = zarr.open_group(str(path))
+    labels = group.create_group("labels/retina")
+    labels.attrs["ome"] = {"version": "0.5", "image-label": {}}
+    assert hash_source(path) == before
+    for hidden in path.rglob(".DS_Store"):
+        hidden.unlink()  # zarr warns of it
+    zarr.consolidate_metadata(str(path), zarr_format=3)
+    np.testing.assert_array_equal(read_image(path).pixels, VOLUME)
+    assert list_folder(tmp_path).images == (path,)
+    before = hash_source(path)
+    chunks = sorted(one for one in (path / "s0" / "c").rglob("*") if one.is_file())
+    one, other = chunks[0].read_bytes(), chunks[-1].read_bytes()
+    chunks[0].write_bytes(other)
+    chunks[-1].write_bytes(one)
+    assert hash_source(path) != before, "parts that changed places make another image"

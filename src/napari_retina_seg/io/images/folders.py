@@ -189,8 +189,11 @@ def _reason(path: Path) -> str:
 
         return describe_no_image(path)
     if path.suffix.lower() in SUFFIXES or is_image_content(path):
+        from napari_retina_seg.io.images.matlab import may_hold_images
         from napari_retina_seg.io.masks import read_mask
 
+        if path.suffix.lower() == ".mat" and not may_hold_images(path):
+            return "a MATLAB file without images"
         # If an image is damaged, reading it says so.
         return "" if read_mask(path) is None else _MASK
     if path.name.lower().endswith(_NIFTI):

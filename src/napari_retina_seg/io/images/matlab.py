@@ -53,6 +53,16 @@ def read_matlab(path: Path) -> RetinaImage:
     return assemble(path, as_bytes(pixels), color=False, metadata={"format": "MATLAB"})
 
 
+def may_hold_images(path: Path) -> bool:
+    """Whether a file has an array ``images``; also if that can't be told."""
+    from scipy.io import whosmat
+
+    try:
+        return any(name == _IMAGES for name, _, _ in whosmat(path))
+    except (OSError, ValueError, NotImplementedError, KeyError, TypeError):
+        return True
+
+
 def load_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
     """Read arrays of a file by their names; those that are not in it are left out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from napari_retina_seg.types.pixel_size import SLICE_UM, plausible_um
 
 _KIND = "OME-Zarr"
 _UM_PER = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
-_MASK = b'"image-label"'  # the key of what OME-NGFF says of a mask's values
+_MASK = "image-label"  # the key of what OME-NGFF says of a mask's values
 _GROUP_FILES = (".zattrs", "zarr.json")
 _PATH = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
@@ -85,13 +86,38 @@ def read_zarr(path: Path) -> RetinaImage:
 
 def is_mask_zarr(path: Path) -> bool:
     """Whether an OME-Zarr says that it is a mask."""
-    files = (path / name for name in _GROUP_FILES)
-    return any(_MASK in file.read_bytes() for file in files if file.is_file())
+    return _MASK in _attributes(path)
 
 
 def zarr_files(path: Path) -> tuple[Path, ...]:
-    """Return all files of an OME-Zarr, sorted."""
-    return tuple(sorted(file for file in path.rglob("*") if file.is_file()))
+    """Return the files of an OME-Zarr that are read as its image, sorted.
+
+    Those are what describes it and the chunks of the largest resolution. Masks that other programs
+    add, smaller resolutions, and hidden files of the system are not among them.
+    """
+    first: dict[str, Any] = (_attributes(path).get("multiscales") or ({},))[0]
+    stated = [str(one.get("path", "")) for one in first.get("datasets") or ()]
+    is_inside = stated and _PATH.fullmatch(stated[0]) and ".." not in stated[0]
+    level = path / stated[0] if is_inside else path
+    files = (*(path / name for name in _GROUP_FILES), path / ".zgroup", *level.rglob("*"))
+    return tuple(sorted({one for one in files if one.is_file() and not _is_hidden(one)}))
+
+
+def _is_hidden(file: Path) -> bool:
+    return file.name.startswith(".") and file.name not in (".zattrs", ".zgroup", ".zarray")
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    """Return what the group says of itself; empty if that can't be read."""
+    for name in _GROUP_FILES:
+        try:
+            found = json.loads((path / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        attributes = found if name == ".zattrs" else found.get("attributes", {})
+        described = attributes.get("ome", attributes)  # 0.5 and 0.4
+        return described if isinstance(described, dict) else {}
+    return {}
 
 
 def _check_image(path: Path) -> None:
@@ -172,6 +198,6 @@ def _warnings(missing: int) -> tuple[str, ...]:
     if missing <= 0:
         return ()
     return (
-        f"{missing} parts of the OME-Zarr are not there and read as empty: if it was copied, check"
-        " that all of it was.",
+        f"{missing} parts of the OME-Zarr are not stored and read as empty, as parts without signal"
+        " may be: if it was copied, check that all of it was.",
     )
