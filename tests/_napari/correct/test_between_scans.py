@@ -4,6 +4,7 @@ import numpy as np
 
 import mouse
 from napari_retina_seg._napari.correct.boundary_gestures import Mode
+from napari_retina_seg._napari.correct.mask_lines import MaskLines
 from napari_retina_seg._napari.job import Job, JobStatus
 from napari_retina_seg._napari.layers import KEY, unwrap_proxy
 from napari_retina_seg.editing.consistency import draw
@@ -61,3 +62,36 @@ def test_a_painted_scan_is_never_touched_and_a_closed_mask_is_left(stack, tool, 
     assert "'mask' was closed meanwhile" in tool.status.text()
     np.testing.assert_array_equal(mask.data, before)
     qtbot.waitUntil(lambda: not between.findChildren(Job))
+
+
+def lower_slightly(mask, index):
+    """Move the lines of a scan where no pixel shows it."""
+
+    def way(heights):
+        return heights + np.where(np.abs(heights - np.rint(heights)) < 0.2, np.float32(0.2), 0)
+
+    before = mask.data.copy()
+    MaskLines(mask).edit((index,), way)
+    np.testing.assert_array_equal(mask.data, before)
+    return mask.metadata[KEY].boundaries[index].copy()
+
+
+def test_a_line_moved_by_less_than_a_pixel_is_not_interpolated_again(stack, tool, viewer, qtbot):
+    mask, between = stack.mask, tool.between
+    for index in (0, 6):
+        viewer.dims.set_point(0, index)
+        between.confirmed.click()
+    with qtbot.waitSignal(between.done, timeout=20_000):
+        between.button.click()
+    moved = {2: lower_slightly(mask, 2)}
+    between.refresh()
+    assert between.message == "Corrected: 3 of 7 scans (0, 2, 6)."
+    with qtbot.waitSignal(between.done, timeout=20_000) as end:
+        between.interpolate()
+        moved[4] = lower_slightly(mask, 4)  # while the others are being drawn
+        viewer.dims.set_point(0, 5)
+        between.confirmed.click()
+        moved[5] = mask.metadata[KEY].boundaries[5].copy()
+    assert end.args[0].message == "2 scans were interpolated."
+    for index, lines in moved.items():
+        np.testing.assert_array_equal(mask.metadata[KEY].boundaries[index], lines)

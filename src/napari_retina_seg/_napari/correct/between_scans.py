@@ -23,6 +23,7 @@ from napari_retina_seg._napari.masks.annotations import (
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.editing.interpolation import Between, iter_draw_between
 from napari_retina_seg.imaging.surfaces import Heights
+from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import CancelToken
 
@@ -36,14 +37,14 @@ class ScanMarks:
 
     Attributes
     ----------
-    right : set of int
+    confirmed : set of int
         Slices that the user confirmed without changes.
-    drawn : dict
-        Interpolated masks by slice; a slice that still equals its mask was not edited.
+    interpolated : dict
+        Interpolated masks with their lines by slice; a slice that still equals them was not edited.
     """
 
     confirmed: set[int] = field(default_factory=set)
-    interpolated: dict[int, np.ndarray] = field(default_factory=dict)
+    interpolated: dict[int, Annotation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,8 @@ def human_scans(mask: Labels) -> np.ndarray:
     lines = all_lines(info, info.boundaries, volume.shape)
     human = corrected_slices(volume, lines, prediction_of(info, volume.shape))
     for index, own in marks.interpolated.items():
-        human[index] &= not np.array_equal(own, volume[index])
+        known = None if lines is None else lines[index]
+        human[index] &= corrected_slices(volume[index], known, own)[0]
     human[list(marks.confirmed)] = True
     return human
 
@@ -82,6 +84,11 @@ def marks_of(mask: Labels) -> ScanMarks:
 
 def _volume(mask: Labels) -> np.ndarray:
     return np.asarray(mask.data).reshape(mask.data.shape[-3:])
+
+
+def _known_lines(lines: MaskLines) -> Heights:
+    known = lines.known()
+    return known.reshape(-1, *known.shape[-2:])
 
 
 def _interpolate(task: _Task, token: CancelToken) -> Steps:
@@ -155,12 +162,8 @@ class BetweenScans(QWidget):
             return
         mask = self._lines.mask
         volume = _volume(mask)
-        heights = self._lines.known()
         task = _Task(
-            mask.name,
-            volume.copy(),
-            heights.reshape(len(volume), *heights.shape[-2:]),
-            human_scans(mask),
+            mask.name, volume.astype(np.uint8), _known_lines(self._lines), human_scans(mask)
         )
         self._working = self._lines, task
         self.work.start(partial(_interpolate, task), f"Interpolating scans of '{mask.name}'")
@@ -205,22 +208,26 @@ class BetweenScans(QWidget):
 
 
 def _put(lines: MaskLines, task: _Task, between: Between) -> JobResult:
-    """Store interpolated scans, except those painted meanwhile."""
+    """Store interpolated scans, except those edited or confirmed meanwhile."""
     mask, leading = lines.mask, (0,) * (lines.mask.ndim - 3)
-    volume = _volume(mask)
+    before = Annotation(task.labels, task.heights)
+    edited = corrected_slices(_volume(mask), _known_lines(lines), before)
+    edited[list(marks_of(mask).confirmed)] = True
     scans = {
         int(index): (heights, labels)
         for index, heights, labels in zip(
             between.slices, between.heights, between.labels, strict=True
         )
-        if np.array_equal(volume[index], task.labels[index])
+        if not edited[index]
     }
     try:
         done = lines.put_scans(leading, scans)
     except RetinaSegError as error:
         return JobResult(JobStatus.FAILED, str(error))
     volume = _volume(mask)
-    marks_of(mask).interpolated.update({index: volume[index].copy() for index in scans})
+    for index in scans:  # where locked classes were kept, the lines give way to them
+        drawn = Annotation(volume[index].astype(np.uint8), lines.at((*leading, index)))
+        marks_of(mask).interpolated[index] = drawn
     message = f"{len(scans)} scans were interpolated."
     if done.kept:
         message += f" {done.kept} px of locked classes were kept."
