@@ -138,19 +138,28 @@ def test_crops_around_classes_are_the_same_when_a_run_goes_on():
         np.testing.assert_array_equal(one[1], other[1])
 
 
-def test_classes_that_hardly_any_patient_shows_are_named():
-    patients = [str(number) for number in range(60)]
+@pytest.mark.parametrize(("unit", "guessed"), [("patients", False), ("images", True)])
+def test_classes_that_hardly_any_patient_shows_are_named(unit, guessed):
+    def said(drawn, **options):
+        nothing = np.zeros((2, 2), np.uint8)
+        read = (Path(), lambda: nothing, lambda: nothing)
+        images = [
+            LabelledImage(str(n), "set", str(n), Modality.OCT, *read, group_guessed=guessed)
+            for n in range(len(drawn))
+        ]
+        return describe_rare_classes(drawn, images, scheme, **options)
+
     drawn = [lesion(number % 40, 1) for number in range(60)]
     drawn[3] = drawn[4] = lesion(3, 2)
     for number in range(30, 45):
         drawn[number] = lesion(1, 3)
-    scheme = make_scheme(
-        {"name": "lesions", "classes": ["Background", "Cyst", "Hole", "Scar", "Tear"]}
-    )
-    sentence = describe_rare_classes(drawn, patients, scheme)
-    assert sentence.startswith("Of 60 patients too few show Hole (2), Tear (0): ")
-    five = describe_rare_classes(drawn[:5], patients[:5], scheme)
-    assert "Cyst" not in five, "the commonest class of a few patients is not rare"
+    names = ["Background", "Cyst", "Hole", "Scar", "Tear"]
+    scheme = make_scheme({"name": "lesions", "classes": names})
+    sentence = said(drawn)
+    assert sentence.startswith(f"Of the 60 {unit} it learnt from, few show Hole (2), Tear (0): ")
+    assert "was fine-tuned on" in said(drawn, is_tuned=True)
+    assert "Cyst" not in said(drawn[:2]), "the commonest class of a few patients is not rare"
+    assert "Hole (1)" in said(drawn[:4]), "shown once"
 
 
 def test_without_a_class_crops_lie_anywhere():

@@ -242,7 +242,8 @@ def iter_train(
     parent = start.model.spec if start is not None and start.model is not None else None
     datasets = tuple(sorted({image.dataset for image in split.training + split.validation}))
 
-    rare = describe_rare_classes(samples, [one.full_group for one in split.training], recipe.scheme)
+    knows_classes = parent is not None and parent.scheme == recipe.scheme
+    rare = describe_rare_classes(samples, split.training, recipe.scheme, is_tuned=knows_classes)
     about = {"taken_over": describe_other_classes(recipe.scheme, start)}
 
     def pack() -> ModelFolder:
