@@ -143,7 +143,7 @@ def train_command(
             except (Cancelled, WriteError):
                 _report_kept_run(run)
                 raise
-    for sentence in model.spec.training.warnings if model.spec.training else ():
+    for sentence in model.spec.warnings:
         say(sentence)
     echo(f"The model '{model.name}' is in '{model.path}', its curves in '{run.curves}'.")
 

@@ -174,10 +174,10 @@ def _assemble(path: Path, pixels: npt.NDArray[Any]) -> RetinaImage:
             " rows, columns), e.g. with numpy.moveaxis(array, -1, 0)."
         )
     image = assemble(path, pixels, color=color)
-    return image if color else replace(image, warnings=_doubts(pixels.shape))
+    return image if color else replace(image, warnings=_warnings(pixels.shape))
 
 
-def _doubts(shape: tuple[int, ...]) -> tuple[str, ...]:
+def _warnings(shape: tuple[int, ...]) -> tuple[str, ...]:
     if len(shape) != 3 or shape[0] not in (3, 4) or min(shape[1:]) < _SMALLEST_PICTURE:
         return ()
     slices, rows, columns = shape
