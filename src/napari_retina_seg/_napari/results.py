@@ -51,6 +51,8 @@ class MaskInfo:
         The slice that was segmented; None for all.
     checks : tuple of Check
         Failed checks of whether the model suits the image.
+    model_warnings : tuple of str
+        What the model's card warns of, whatever the image.
     ignore : array or None
         bool, shape of the prediction: True where the image has no data. It is saved with the
         mask, except for painted pixels. None for a mask that was not predicted: it is then found
@@ -79,6 +81,7 @@ class MaskInfo:
     checks: tuple[Check, ...] = ()
     image_layer: weakref.ref[Image] | None = None
     predicted_boundaries: np.ndarray | None = None
+    model_warnings: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:
@@ -199,6 +202,7 @@ def mask_layer(segmentation: Segmentation, target: ImagePart) -> Labels:
         index=target.index,
         ignore=segmentation.ignore,
         checks=segmentation.checks,
+        model_warnings=segmentation.model_warnings,
         **image_fields(target.layer),
     )
     layer = Labels(
@@ -259,7 +263,7 @@ def add_layers(
     seconds = _describe_time(waited, made)
     sentence = f"'{target.layer.name}'{where} segmented by {made.model} in {seconds}."
     found = outcome.segmentation
-    sentence = " ".join(filter(None, [found.message, sentence, *found.remarks]))
+    sentence = " ".join(filter(None, [found.message, sentence, *found.model_warnings]))
     if target.layer not in viewer.layers:
         sentence += f" '{target.layer.name}' was removed meanwhile; its mask was added."
     return replace(outcome, message=sentence, doubtful=bool(outcome.segmentation.fired_checks))

@@ -72,7 +72,7 @@ class SegmentedFile:
     mask: Path
     fired_checks: tuple[str, ...]
     unchecked: bool
-    remarks: tuple[str, ...]
+    model_warnings: tuple[str, ...]
 
 
 def segment_command(
@@ -145,7 +145,7 @@ def _segment_file(
         written[0],
         segmentation.fired_checks,
         bool(segmentation.unchecked),
-        segmentation.remarks,
+        segmentation.model_warnings,
     )
 
 
@@ -217,8 +217,8 @@ def _summarise(
     to_check = sum(bool(result.fired_checks) for result in results)
     doubt = f", {to_check} to check" if to_check else ""
     echo(f"{len(results)} segmented{where}{doubt}, {failed} failed.")
-    for remark in sorted({remark for result in results for remark in result.remarks}):
-        echo(remark)
+    for warning in sorted({each for result in results for each in result.model_warnings}):
+        echo(warning)
     without = sorted({result.provenance.model for result in results if result.unchecked})
     if without:
         echo(

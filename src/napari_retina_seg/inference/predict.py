@@ -105,7 +105,8 @@ def iter_segment(
     seconds = time.perf_counter() - started
     drawn = _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
     unchecked = LIMITED if limits is None else ()
-    return replace(drawn, checks=checks, unchecked=unchecked, remarks=model.spec.warnings)
+    warnings = model.spec.warnings
+    return replace(drawn, checks=checks, unchecked=unchecked, model_warnings=warnings)
 
 
 def segment(

@@ -94,7 +94,7 @@ class Segmentation(Annotation):
         What fired of the checks whether this is the kind of image that the model learnt from.
     unchecked : tuple of str
         Names of the checks that were left out, since the model states no limits for them.
-    remarks : tuple of str
+    model_warnings : tuple of str
         What the model's card warns of, in sentences, whatever the image.
     """
 
@@ -103,7 +103,7 @@ class Segmentation(Annotation):
     skipped: tuple[int, ...] = field(default=(), kw_only=True)
     checks: tuple[Check, ...] = field(default=(), kw_only=True)
     unchecked: tuple[str, ...] = field(default=(), kw_only=True)
-    remarks: tuple[str, ...] = field(default=(), kw_only=True)
+    model_warnings: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

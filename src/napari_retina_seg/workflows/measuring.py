@@ -219,7 +219,7 @@ def _with_provenance(table: Table, image: RetinaImage, origins: Row) -> Table:
 def _mask_warnings(mask: Annotation, options: MeasureOptions, origin: str) -> list[str]:
     """Return what speaks against a mask."""
     if isinstance(mask, Segmentation):
-        warning = " ".join([mask.message, *mask.remarks]).strip()
+        warning = " ".join([mask.message, *mask.model_warnings]).strip()
     else:
         warning = options.warning
     unchecked = "The mask is as the model drew it: no person has corrected it."

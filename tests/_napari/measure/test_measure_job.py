@@ -8,18 +8,24 @@ from napari.layers import Labels, Layer
 
 from napari_retina_seg._napari.correct.between_scans import human_scans
 from napari_retina_seg._napari.correct.mask_lines import MaskLines
-from napari_retina_seg._napari.layers import KEY, image_fields, image_layers
+from napari_retina_seg._napari.layers import KEY, Position, image_fields, image_layers
 from napari_retina_seg._napari.masks.linked_layers import show_questionable
 from napari_retina_seg._napari.measure.job import make_other_task, make_task, measure
 from napari_retina_seg._napari.measure.mark_tool import MarkTool
 from napari_retina_seg._napari.measure.marks import marks_of
-from napari_retina_seg._napari.results import MapInfo, MaskInfo, mask_options
+from napari_retina_seg._napari.results import (
+    ImagePart,
+    MapInfo,
+    MaskInfo,
+    mask_layer,
+    mask_options,
+)
 from napari_retina_seg.imaging.phantom import phantom_volume
 from napari_retina_seg.types.image import Spacing
-from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS
+from napari_retina_seg.types.labels import FUNDUS_VESSELS, OCT_LAYERS, OCT_LESIONS
 from napari_retina_seg.types.patient import patient_token
 from napari_retina_seg.types.progress import CancelToken, finish
-from napari_retina_seg.types.segmentation import Provenance
+from napari_retina_seg.types.segmentation import Provenance, Segmentation
 from napari_retina_seg.workflows.measured import Marks
 from napari_retina_seg.workflows.measuring import MeasureOptions
 
@@ -62,6 +68,18 @@ def test_a_line_moved_by_less_than_a_pixel_is_no_longer_the_model_s(windowless, 
     np.testing.assert_array_equal(human_scans(mask), [False, True, False])
     lines.edit((1,), lambda _: VOLUME.heights[1])  # and back
     assert task_of(windowless, mask).origin == "model"
+
+
+def test_what_a_model_s_card_warns_of_is_said_beside_the_measurements(windowless):
+    picture = replace(VOLUME.image, pixels=VOLUME.image.pixels[1], spacing=Spacing())
+    image = windowless.add_layer(Layer.create(*image_layers(picture)[0]))
+    warning = "Not segmented for lack of examples: 'SRF'."
+    drawn = Segmentation(np.ones((64, 64), np.uint8), scheme=OCT_LESIONS, provenance=MADE,
+                         model_warnings=(warning,))  # fmt: skip
+    mask = windowless.add_layer(mask_layer(drawn, ImagePart(image, Position(), True)))
+    result = finish(measure(task_of(windowless, mask, image), None, CancelToken()), None)
+    assert result.found.warnings[0] == warning
+    assert (warning in result.message, result.doubtful) == (True, True)
 
 
 def test_a_slice_that_a_model_drew_is_the_model_s(windowless, mask):

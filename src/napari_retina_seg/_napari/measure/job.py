@@ -159,7 +159,8 @@ def make_task(
     snapshot = take_snapshot(viewer, mask)
     info: MaskInfo = mask.metadata[KEY]
     picture = _picture(viewer, mask, snapshot, image)
-    options = replace(options, model=info.provenance, warning=info.warning)
+    warning = " ".join(filter(None, [info.warning, *info.model_warnings]))
+    options = replace(options, model=info.provenance, warning=warning)
     shares = _probabilities(viewer, mask, snapshot.labels.shape)
     return MeasureTask(mask.name, picture, snapshot, info, options, shares)
 
@@ -231,11 +232,12 @@ def _measure(
     message = f"'{task.name}' is {done}, in {unit}."
     if unit == "px":
         message += " The pixel size is not known: enter it in the Segment dock."
-    message = " ".join((message, *found.notes))
+    doubts = (*filter(None, [task.options.warning]), *found.notes)
+    message = " ".join((message, *doubts))
     return MeasureResult(
         status=JobStatus.SUCCEEDED,
         message=message,
-        doubtful=bool(found.notes),
+        doubtful=bool(doubts),
         found=found,
         compared=compared,
     )
