@@ -203,7 +203,7 @@ def predict_command(
             project, chosen, image_ids, reviewed=every, mirrored=mirrored, token=token
         )
         done = bar.walk(job, "Predicting")
-    for sentence in (*done.warnings, *done.unfit, *done.problems):
+    for sentence in (*done.warnings, *done.unfit, *done.problems, *done.model_warnings):
         say(sentence)
     skipped = (
         (done.skipped, "predicted by this model already"),

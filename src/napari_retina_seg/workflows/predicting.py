@@ -49,6 +49,8 @@ class Predicted:
         A sentence for each prediction with a warning.
     warned : tuple of int
         Images unlike the model's training data.
+    model_warnings : tuple of str
+        What the model's card warns of, if it predicted anything, whatever the images.
     """
 
     image_ids: tuple[int, ...]
@@ -58,6 +60,7 @@ class Predicted:
     graded: tuple[int, ...] = ()
     warned: tuple[int, ...] = ()
     unfit: tuple[str, ...] = ()
+    model_warnings: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -199,10 +202,11 @@ def iter_predict_images(
         image_ids=tuple(run.image_ids),
         skipped=tuple(run.skipped),
         problems=tuple(run.problems),
-        warnings=(*run.warnings, *(model.spec.warnings if run.image_ids else ())),
+        warnings=tuple(run.warnings),
         graded=tuple(run.graded),
         warned=tuple(run.warned),
         unfit=tuple(run.unfit),
+        model_warnings=model.spec.warnings if run.image_ids else (),
     )
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models import registry
 from napari_retina_seg.models.registry import list_models
+from napari_retina_seg.models.spec import TrainingRecord
 from napari_retina_seg.project.model_uses import UsedModel
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
@@ -48,6 +50,23 @@ def test_images_that_the_model_is_not_for_are_no_failure(tmp_path):
     assert (outcome.status, outcome.doubtful) == (JobStatus.SUCCEEDED, True)  # shown in amber
     assert "tiny-oct segmented 1 of 2 images. " in outcome.message
     assert "1 skipped: 'tiny-oct' segments OCT scans, but 'photo' is" in outcome.message
+
+
+def test_what_the_model_s_card_warns_of_is_said_however_many_images_have_warnings(tmp_path):
+    paths = [tmp_path / f"padded{number}.tif" for number in range(3)]
+    for number, path in enumerate(paths):
+        pixels = phantom_bscan(number, 64, 96).image.pixels.astype(np.float32)
+        pixels[:, :20] = np.nan
+        tifffile.imwrite(path, pixels)
+    model = tiny_model(tmp_path / "tiny-oct", Modality.OCT)
+    record = TrainingRecord(data="", epochs=1, steps=1, best_epoch=1, parameters=1, seconds=1,
+                            backend="", precision="", warnings=("It misses the RPE.",))  # fmt: skip
+    model = replace(model, spec=model.spec.model_copy(update={"training": record}))
+    with Project.create(tmp_path / "project", scheme=OCT_LAYERS, author="Ann") as project:
+        finish(project.iter_add_images(paths))
+        outcome = finish(predict(PredictImages(project, model), CancelToken()))
+    assert outcome.message.count("hold no data") == 3
+    assert "3 of 3 images. It misses the RPE." in outcome.message
 
 
 def test_one_click_predicts_all_that_is_unreviewed(at_work, folder, versions):

@@ -111,6 +111,7 @@ def predict(task: PredictImages, token: CancelToken) -> Steps:
         return JobResult(JobStatus.SUCCEEDED, "No unreviewed images.")
     done = yield from iter_predict_images(task.project, task.model, due, token=token)
     parts = [f"{task.model.name} segmented {len(done.image_ids)} of {count(len(due), 'image')}."]
+    parts += done.model_warnings
     if done.skipped:
         parts.append(f"{len(done.skipped)} have its mask already.")
     if done.graded:
