@@ -65,7 +65,8 @@ def write_documents(results: dict[str, Any]) -> None:
         for name, result in results.items()
         if name in (*SHORT, "second tracing", SECOND)
     }
-    replace_section(ROOT / "README.md", "accuracy", summary_tables(ours))
+    tables = filter(None, [cameras_table(), summary_tables(ours)])
+    replace_section(ROOT / "README.md", "accuracy", "\n\n".join(tables))
 
 
 def summary_tables(results: dict[str, Any]) -> str:
@@ -197,30 +198,42 @@ def ablation_table() -> str:
 
 def left_out_tables() -> str:
     """Return what `leave_one_out.py` found: a camera, then each patient, that was not learnt."""
+    return "\n\n".join(filter(None, [cameras_table(), patients_table()]))
+
+
+def left_out(kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the trainings of a kind, by what they learnt from or without."""
     path = ROOT / "docs/leave_one_out.json"
     found = json.loads(path.read_text()) if path.is_file() else {}
-    cameras = [
-        [name.removeprefix("vessels-").replace("-", " and "), str(result["images"]), tested]
-        + [figure(values[key], key) for key in ("F1", "AUC", "clDice")]
-        for name, result in found.items()
-        if name.startswith("vessels-")
+    return [(name.removeprefix(kind), one) for name, one in found.items() if name.startswith(kind)]
+
+
+def cameras_table() -> str:
+    columns = ("F1", "AUC", "clDice")
+    rows = [
+        [
+            name.replace("-", " and "),
+            tested,
+            "" if tested in name else "never seen",
+            *(figure(values[key], key) for key in columns),
+        ]
+        for name, result in left_out("vessels-")
         for tested, values in result["test"].items()
     ]
-    eyes = [
-        (patient, values)
-        for name, result in found.items()
-        if name.startswith("layers-")
-        for patient, values in result["test"].items()
-    ]
+    header = ["vessels, learnt from one camera", "tested on", "", *columns]
+    return markdown_table(header, rows) if rows else ""
+
+
+def patients_table() -> str:
     columns = ("Dice", "boundary error px")
+    eyes = [pair for _, result in left_out("layers-") for pair in result["test"].items()]
+    if not eyes:
+        return ""
     rows = [[patient, *(figure(one[key], key) for key in columns)] for patient, one in eyes]
-    if eyes:
-        values = {key: np.array([one[key] for _, one in eyes]) for key in columns}
-        spread = [f"{each.mean():.3f} ± {each.std(ddof=1):.3f}" for each in values.values()]
-        rows.append(["mean ± standard deviation", *spread])
-    header = ["learnt from", "photographs", "tested on", "F1", "AUC", "clDice"]
-    tables = (header, cameras), (["patient left out", *columns], rows)
-    return "\n\n".join(markdown_table(head, body) for head, body in tables if body)
+    values = {key: np.array([one[key] for _, one in eyes]) for key in columns}
+    spread = [f"{each.mean():.3f} ± {each.std(ddof=1):.3f}" for each in values.values()]
+    rows.append(["mean ± standard deviation", *spread])
+    return markdown_table(["layers, patient left out", *columns], rows)
 
 
 def choice_table() -> str:
