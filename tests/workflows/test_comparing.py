@@ -102,7 +102,7 @@ def test_the_error_comes_from_both_models_probabilities():
     assert row["error, at most [µm]"] == pytest.approx(5)
     assert row["beyond 1.96 × error"] == "yes"
     assert by_subfield(found, "RNFL")["all that both scans show"]["beyond 1.96 × error"] == (
-        "not shown"
+        "within the error"
     )
     np.testing.assert_allclose(found.maps["RNFL"].error, 5, rtol=1e-5)
 
@@ -138,25 +138,37 @@ def test_a_direction_that_is_assumed_is_a_doubt_of_the_table(is_known):
         (lambda: measured(VOLUME.heights, "OS"), "shows OD and 'scan' OS: a follow-up needs"),
         (lambda: replace(EARLIER, image=replace(EARLIER.image, laterality="unknown")),
          "not known which eye 'earlier' shows: state it"),
-        (lambda: replace(EARLIER, image=replace(EARLIER.image, patient=patient_token("4711"))),
-         "'now' and 'earlier' state different patients"),
         (lambda: replace(EARLIER, fovea=None), "where the fovea of 'earlier' is: state it"),
         (lambda: replace(EARLIER, thickness=None), "has no mask of layers"),
         (lambda: replace(EARLIER, scheme=rs.LabelScheme("x", NOW.scheme.classes)), "different lay"),
     ],
 )  # fmt: skip
 def test_what_does_not_belong_together_is_refused(other, message):
-    now = replace(NOW, image=replace(NOW.image, patient=patient_token("4712")))
     with pytest.raises(rs.RetinaSegError, match=message):
-        rs.follow_up(now, other())
+        rs.follow_up(NOW, other())
 
 
-def test_a_patient_who_is_not_stated_is_a_doubt():
-    doubt = "do not say whether 'now' and 'earlier' are of one patient"
-    assert any(doubt in note for note in rs.follow_up(NOW, EARLIER).notes)
-    known = [replace(each, image=replace(each.image, patient=patient_token("4711")))
-             for each in (NOW, EARLIER)]  # fmt: skip
-    assert not any(doubt in note for note in rs.follow_up(*known).notes)
+@pytest.mark.parametrize(
+    ("stated", "column", "warning"),
+    [
+        (("4711", "4711 "), "same in both files", None),
+        (("17", "0017"), "different in the files",
+         "The files state different patients: make sure that 'now' and 'earlier' are visits of"),
+        (("4711", ""), "not stated", "do not say whether 'now' and 'earlier' are of one patient"),
+        (("ANONYMOUS", "Anonymous"), "not stated", "do not say whether"),
+        (("unknown", "unknown"), "not stated", "do not say whether"),
+        (("0", "000"), "not stated", "do not say whether"),
+        (("N/A", "n/a"), "not stated", "do not say whether"),
+    ],
+)  # fmt: skip
+def test_patients_who_are_not_the_same_in_both_files_are_a_doubt(stated, column, warning):
+    pair = [replace(each, image=replace(each.image, patient=patient_token(text)))
+            for each, text in zip((NOW, EARLIER), stated, strict=True)]  # fmt: skip
+    found = rs.follow_up(*pair)
+    assert {row["compared with: patient"] for row in found.table.as_rows()} == {column}
+    patients = [note for note in found.notes if "patient" in note]
+    assert [warning in note for note in patients] == ([] if warning is None else [True])
+    assert patients == list(found.notes[: len(patients)])  # before all other notes
 
 
 def test_two_right_eyes_have_no_asymmetry():

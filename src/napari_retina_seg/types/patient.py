@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 
 _KEY = secrets.token_bytes(32)  # of this run of the program; stored nowhere
+
+# What stands for an ID that was removed or never given, without spaces and punctuation.
+_PLACEHOLDERS = frozenset(
+    [
+        *("anon", "anonym", "anonymous", "anonymised", "anonymized", "deidentified", "removed"),
+        *("unknown", "unbekannt", "none", "null", "nil", "na", "noid", "id", "patient"),
+        "patientid",
+    ]
+)
 
 
 def patient_token(stated: str) -> str:
@@ -22,12 +32,15 @@ def patient_token(stated: str) -> str:
     Returns
     -------
     str
-        Empty if there is no ID.
+        Empty if there is no ID, or what is often written in its place: "ANONYMOUS", "0".
 
     Examples
     --------
-    >>> patient_token("0017 ") == patient_token("0017"), patient_token(" ")
-    (True, '')
+    >>> patient_token("0017 ") == patient_token("0017"), patient_token(" "), patient_token("0")
+    (True, '', '')
     """
     plain = " ".join(stated.split()).casefold()
-    return hmac.new(_KEY, plain.encode(), "sha256").hexdigest() if plain else ""
+    letters = re.sub(r"[\W_]", "", plain)
+    if not letters.strip("0x") or letters in _PLACEHOLDERS:
+        return ""
+    return hmac.new(_KEY, plain.encode(), "sha256").hexdigest()

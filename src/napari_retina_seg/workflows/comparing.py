@@ -30,6 +30,7 @@ COMPARED = "compared with: "  # before the names of columns of the other scan
 
 _NAMES: dict[Kind, tuple[str, str]] = {FOLLOW_UP: ("baseline", "now"), ASYMMETRY: ("OS", "OD")}
 _LIMIT = 1.96  # standard deviations
+_NOT_STATED, _DIFFERENT = "not stated", "different in the files"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,9 @@ def follow_up(visit: Measurements, baseline: Measurements) -> ScanComparison:
     Raises
     ------
     MeasureError
-        If they are not of one patient and eye, the eye, the fovea or a pixel size is not known, or
-        they can't be compared.
+        If they are not of one eye, the eye, the fovea or a pixel size is not known, or they can't
+        be compared. That the files state different patients is a note: one patient may be written
+        in several ways, or have a pseudonym for each visit.
 
     Examples
     --------
@@ -96,8 +98,8 @@ def asymmetry(eye: Measurements, fellow: Measurements) -> ScanComparison:
     Raises
     ------
     MeasureError
-        If they are not of a right and a left eye of one patient, an eye, a fovea or a pixel size
-        is not known, or they can't be compared.
+        If they are not of a right and a left eye, an eye, a fovea or a pixel size is not known, or
+        they can't be compared. That the files state different patients is a note.
 
     Examples
     --------
@@ -110,7 +112,6 @@ def asymmetry(eye: Measurements, fellow: Measurements) -> ScanComparison:
 
 
 def _compare(scan: Measurements, other: Measurements, kind: Kind) -> ScanComparison:
-    _check_patients(scan, other)
     _check_eyes(scan, other, kind)
     (here, place), (there, other_place) = _measured(scan), _measured(other)
     if scan.scheme.surfaces != other.scheme.surfaces:
@@ -118,7 +119,8 @@ def _compare(scan: Measurements, other: Measurements, kind: Kind) -> ScanCompari
             f"The masks of '{scan.image.name}' and '{other.image.name}' have different layers:"
             f" '{scan.scheme.name}' and '{other.scheme.name}'. Choose masks of one scheme."
         )
-    flips, notes = _reversed_axes(scan, other, kind)
+    flips, doubts = _reversed_axes(scan, other, kind)
+    notes = [*_patient_notes(scan, other, kind), *doubts]
     sign = -1 if kind == ASYMMETRY and scan.image.laterality is Laterality.LEFT else 1
     maps: dict[str, MapDifference] = {}
     rows: list[Row] = []
@@ -159,7 +161,7 @@ def _row(part: SubfieldDifference, kind: Kind, sign: int) -> dict[str, Value]:
     first, second = (part.first, part.second)[::sign]
     beyond: Value = None
     if np.isfinite(part.difference) and np.isfinite(part.error):
-        beyond = "yes" if abs(part.difference) > _LIMIT * part.error else "not shown"
+        beyond = "yes" if abs(part.difference) > _LIMIT * part.error else "within the error"
     return {
         "subfield": part.name,
         f"{names[0]} [µm]": first,
@@ -171,13 +173,22 @@ def _row(part: SubfieldDifference, kind: Kind, sign: int) -> dict[str, Value]:
     }
 
 
-def _check_patients(scan: Measurements, other: Measurements) -> None:
-    stated = {one.image.patient for one in (scan, other) if one.image.patient}
-    if len(stated) > 1:
-        raise MeasureError(
-            f"The files of '{scan.image.name}' and '{other.image.name}' state different patients:"
-            " choose two scans of one patient."
-        )
+def _patients(scan: Measurements, other: Measurements) -> str:
+    stated = scan.image.patient, other.image.patient
+    if not all(stated):
+        return _NOT_STATED
+    return "same in both files" if stated[0] == stated[1] else _DIFFERENT
+
+
+def _patient_notes(scan: Measurements, other: Measurements, kind: Kind) -> list[str]:
+    """Return a warning unless both files state the same patient."""
+    names, found = f"'{scan.image.name}' and '{other.image.name}'", _patients(scan, other)
+    if found == _DIFFERENT:
+        one = "visits of one eye" if kind == FOLLOW_UP else "both eyes of one patient"
+        return [f"The files state different patients: make sure that {names} are {one}."]
+    if found == _NOT_STATED:
+        return [f"The files do not say whether {names} are of one patient: check it."]
+    return []
 
 
 def _check_eyes(scan: Measurements, other: Measurements, kind: Kind) -> None:
@@ -258,11 +269,6 @@ def _warnings(
     if other.fovea is not None:
         found = f"The fovea of '{other.image.name}' was {other.fovea.origin}."
         notes += [f"{found} {warning}" for warning in other.fovea.warnings]
-    if not (scan.image.patient and other.image.patient):
-        notes.append(
-            f"The files do not say whether '{scan.image.name}' and '{other.image.name}' are of one"
-            " patient: check it."
-        )
     models = [one.provenance.get("weights SHA-256") for one in (scan, other)]
     if models[0] != models[1]:
         notes.append(
@@ -287,4 +293,5 @@ def _origins(scan: Measurements, other: Measurements) -> dict[str, Value]:
         for one in (scan, other)
     )
     kept = ("image", "laterality", "mask from", "model", "fovea from", "sides from")
-    return {**known, **{f"{COMPARED}{key}": compared.get(key, "") for key in kept}}
+    others = {f"{COMPARED}{key}": compared.get(key, "") for key in kept}
+    return {**known, **others, f"{COMPARED}patient": _patients(scan, other)}
