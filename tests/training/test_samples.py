@@ -89,6 +89,15 @@ def test_an_epoch_draws_each_image_once_by_default() -> None:
     assert steps_per_epoch(recipe, 60) == 8
 
 
+@pytest.mark.parametrize(("share", "steps"), [(0, 8), (0.5, 16), (1, 8)])
+def test_crops_around_classes_take_no_image_s_place_in_an_epoch(share, steps) -> None:
+    recipe = recipe_of("segnet-duke", "batch=2", "crop=[32,32]", f"foreground_share={share}")
+    assert steps_per_epoch(recipe, 16) == steps
+    drawn = [lesion(number, 1) for number in range(16)]
+    seen = {i for images, _ in batches(drawn, recipe, 0, steps) for i in images[:, 16, 16, 0]}
+    assert share == 1 or len(seen) == 16
+
+
 def test_a_mask_keeps_its_classes_when_it_is_scaled() -> None:
     phantom = phantom_bscan(rows=200, columns=300)
     image = LabelledImage(

@@ -135,7 +135,8 @@ def random_crop(
     rng : numpy.random.Generator
         Decides on place and changes.
     near : tuple of float, optional
-        Row and column, px, that is to be in the piece; by default it lies anywhere.
+        Row and column, px, that is mostly in the piece, near its centre; by default it lies
+        anywhere.
 
     Returns
     -------

@@ -179,7 +179,8 @@ class Training(Values):
     epochs : int
         After each, the validation images are looked at and the run can be taken up again.
     steps_per_epoch : int or None
-        By default as many as it takes to draw each training image once.
+        By default as many as it takes to draw each training image once, crops around classes
+        (see `foreground_share`) not counted.
     foreground_share : float
         Share of the crops that lie around a pixel of a class other than background, as nnU-Net
         draws them (Isensee et al. 2021); rare classes are drawn more often than they occur. The

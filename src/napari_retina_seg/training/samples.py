@@ -93,8 +93,20 @@ def _nearest(labels: Labels, geometry: Geometry) -> Labels:
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:
-    """Return the steps of an epoch; by default each image is drawn once."""
-    return recipe.training.steps_per_epoch or -(-images // recipe.training.batch)
+    """Return the steps of an epoch; by default a crop anywhere in each image is drawn once.
+
+    Where all crops lie around classes, it is as many crops as there are images.
+    """
+    training = recipe.training
+    if training.steps_per_epoch is not None:
+        return training.steps_per_epoch
+    anywhere = training.batch - _around_classes(recipe)
+    return -(-images // (anywhere or training.batch))
+
+
+def _around_classes(recipe: Recipe) -> int:
+    """Return how many crops of a batch lie around a class other than background."""
+    return round(recipe.training.foreground_share * recipe.training.batch)
 
 
 def batches(
@@ -107,7 +119,7 @@ def batches(
     crops that are to show a class other than background.
     """
     training = recipe.training
-    foreground = round(training.foreground_share * training.batch)
+    foreground = _around_classes(recipe)
     anywhere = training.batch - foreground
     places = foreground_places(samples, recipe.seed) if foreground else {}
     if not places:

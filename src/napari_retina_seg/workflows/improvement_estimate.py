@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import psutil
 
-from napari_retina_seg.training.samples import batches, prepare_sample
+from napari_retina_seg.training.samples import batches, prepare_sample, steps_per_epoch
 from napari_retina_seg.training.starting_point import StartingPoint
 from napari_retina_seg.training.trainer import Trainer
 from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.workflows.improvement_pace import Pace, duration, steps_of_an_epoch
+from napari_retina_seg.workflows.improvement_pace import Pace, duration
 from napari_retina_seg.workflows.improvement_plan import Plan
 
 _WARM, _TIMED = 1, 3  # steps; the first one compiles the network
@@ -83,7 +83,7 @@ def iter_estimate(
     samples = [prepare_sample(image, recipe) for image in images[:_IMAGES]]
     preparing = (time.monotonic() - started) / len(samples) * len(images)
     start = StartingPoint(plan.model.weights, plan.model)
-    trainer = Trainer.build(recipe, steps_of_an_epoch(plan), start)
+    trainer = Trainer.build(recipe, steps_per_epoch(recipe, len(images)), start)
     steps = _WARM + _TIMED
     memory, timed = 0, time.monotonic()
     for number, (crops, targets) in enumerate(batches(samples, recipe, 0, steps), 1):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from napari_retina_seg.imaging.preprocess import FundusPreprocessing
+from napari_retina_seg.training.samples import steps_per_epoch
 from napari_retina_seg.types.progress import Progress
 from napari_retina_seg.workflows.improvement_plan import Plan
 
@@ -52,7 +53,8 @@ class Pace:
     @property
     def training(self) -> float:
         """Steps of one training."""
-        return float(self.epochs * steps_of_an_epoch(self.plan))
+        images = len(self.plan.corrections.images)
+        return float(self.epochs * steps_per_epoch(self.plan.recipe, images))
 
     @property
     def test(self) -> float:
@@ -93,12 +95,6 @@ class Pace:
             return ""
         left = seconds / self._worked * max(0.0, self.total - self.done)
         return f"; about {duration(left)} left in all"
-
-
-def steps_of_an_epoch(plan: Plan) -> int:
-    """Return the steps of an epoch of a plan's trainings."""
-    training = plan.recipe.training
-    return training.steps_per_epoch or -(-len(plan.corrections.images) // training.batch)
 
 
 def duration(seconds: float) -> str:
