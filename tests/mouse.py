@@ -1,7 +1,7 @@
 """Mouse and keys on napari's canvas and on the docks, as a hand has them."""
 
 import numpy as np
-from qtpy.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QEventLoop, QPoint, QPointF, Qt
 from qtpy.QtGui import QEnterEvent, QGuiApplication, QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
@@ -62,6 +62,9 @@ def drag(dock, mask, *places, modifiers=FREE):
         move_over(canvas, point, LEFT)
     QTest.mouseRelease(canvas.native, LEFT, modifiers, points[-1])
     settle()
+    soon = getattr(dock, "_soon", None)  # strokes do not wait for the lines to be updated
+    while soon is not None and soon.isActive():
+        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
 
 def click(dock, mask, row, column):
