@@ -42,7 +42,7 @@ def describe_rare_classes(
     """
     is_guessed = any(image.group_guessed for image in images)
     shown: dict[int, set[str]] = {label.value: set() for label in scheme.classes[1:]}
-    owners = [image.name if is_guessed else image.full_group for image in images]
+    owners = [image.full_name if is_guessed else image.full_group for image in images]
     for sample, owner in zip(samples, owners, strict=True):
         for value in np.unique(np.ceil(sample.target)).astype(int):
             if value in shown:
