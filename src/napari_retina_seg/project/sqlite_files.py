@@ -73,12 +73,11 @@ def set_journal(connection: sqlite3.Connection, folder: Path) -> None:
     ProjectError
         If a write-ahead log must go and can't, since the project is open elsewhere.
     """
-    wanted = choose_journal(folder)
-    (present,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if present == wanted:
-        return
+    wanted, present = choose_journal(folder), ""
     try:
-        (present,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
+        (present,) = connection.execute("PRAGMA journal_mode").fetchone()
+        if present != wanted:
+            (present,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
     except sqlite3.OperationalError as error:
         if wanted == "delete" and error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise ProjectError(
