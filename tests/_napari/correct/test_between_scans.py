@@ -40,13 +40,18 @@ def test_scans_between_corrected_ones_are_interpolated_in_one_step(stack, tool, 
     np.testing.assert_array_equal(mask.data, before)
 
 
-def test_a_painted_scan_is_never_touched_and_a_closed_mask_is_left(stack, tool, viewer, qtbot):
-    mask, between = stack.mask, tool.between
+def interpolate_all(between, viewer, qtbot):
+    """Tick the first and the last scan, and interpolate those between."""
     for index in (0, 6):
         viewer.dims.set_point(0, index)
         between.confirmed.click()
     with qtbot.waitSignal(between.done, timeout=20_000):
         between.button.click()
+
+
+def test_a_painted_scan_is_never_touched_and_a_closed_mask_is_left(stack, tool, viewer, qtbot):
+    mask, between = stack.mask, tool.between
+    interpolate_all(between, viewer, qtbot)
     viewer.dims.set_point(0, 2)
     mask.paint((2, 10, 10), 7)
     with qtbot.waitSignal(between.done, timeout=20_000) as end:
@@ -78,11 +83,7 @@ def lower_slightly(mask, index):
 
 def test_a_line_moved_by_less_than_a_pixel_is_not_interpolated_again(stack, tool, viewer, qtbot):
     mask, between = stack.mask, tool.between
-    for index in (0, 6):
-        viewer.dims.set_point(0, index)
-        between.confirmed.click()
-    with qtbot.waitSignal(between.done, timeout=20_000):
-        between.button.click()
+    interpolate_all(between, viewer, qtbot)
     moved = {2: lower_slightly(mask, 2)}
     between.refresh()
     assert between.message == "Corrected: 3 of 7 scans (0, 2, 6)."
