@@ -26,6 +26,7 @@ from napari_retina_seg.cli import (
     segment,
     train,
 )
+from napari_retina_seg.cli.cluster_options import on_workers
 from napari_retina_seg.cli.console import UsageError, echo, say
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.types.errors import RetinaSegError
@@ -71,9 +72,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("segment")(opens_files(segment.segment_command))
-app.command("measure")(opens_files(measure.measure_command))
-app.command("explain")(opens_files(explain.explain_command))
+app.command("segment")(opens_files(on_workers(segment.segment_command)))
+app.command("measure")(opens_files(on_workers(measure.measure_command)))
+app.command("explain")(opens_files(on_workers(explain.explain_command)))
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)

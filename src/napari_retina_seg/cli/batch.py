@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError, interruptible, say
+from napari_retina_seg.cli.cluster_options import opened
+from napari_retina_seg.cli.console import Bar, Messages, UsageError, interruptible, say
 from napari_retina_seg.cli.inputs import Inputs
+from napari_retina_seg.types.batches import Outcome
 from napari_retina_seg.types.errors import ModelError, RetinaSegError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Work = Callable[["ImageFiles", Bar, CancelToken], Result]
+_Outcomes = Generator[Outcome["ImageFiles", Result], None, None]
 
 
 class ImageKind(StrEnum):
@@ -139,52 +145,119 @@ def model_for(image: RetinaImage) -> ModelFolder:
     )
 
 
-def work_through(
-    ctx: typer.Context,
-    inputs: Inputs,
-    images: tuple[ImageFiles, ...],
-    work: Work[Result],
-    summarise: Callable[[list[Result], int], None],
-) -> bool:
-    """Process files one after another; one that fails does not stop the others.
+def models_for(chosen: ModelFolder | None, kind: ImageKind | None) -> tuple[ModelFolder, ...]:
+    """Return the models that may be used: the modality is unknown before an image is read."""
+    from napari_retina_seg.models.registry import default_model
+    from napari_retina_seg.types.image import Modality
 
-    Parameters
+    if chosen is not None:
+        return (chosen,)
+    return tuple(default_model(Modality(one.value)) for one in ([kind] if kind else ImageKind))
+
+
+@dataclass(frozen=True)
+class Batch(Generic[Result]):
+    """Images, and what is done with each.
+
+    Attributes
     ----------
-    ctx : typer.Context
-        Context of the command.
     inputs : Inputs
         The inputs named by the user.
     images : tuple of ImageFiles
         The images in it.
     work : callable
-        Processes one image.
+        Processes one image; with workers in another process.
     summarise : callable
-        Called with the results and the number of failures, at the end or on cancellation.
+        Called with the results, in the order of the images, and the number of failures, at the end
+        or on cancellation.
+    receive : callable
+        Called with each result in this process; returns what is kept of it.
+    in_order : bool
+        Whether results are received in the order of the images.
+    cluster : ClusterOptions or None
+        Where the work runs; None for this process.
+    needs : WorkerNeeds
+        What the workers have to have besides the images.
+    """
+
+    inputs: Inputs
+    images: tuple[ImageFiles, ...]
+    work: Work[Result]
+    summarise: Callable[[list[Result], int], None]
+    receive: Callable[[Result, Bar], Result] = lambda result, _: result
+    in_order: bool = False
+    cluster: ClusterOptions | None = None
+    needs: WorkerNeeds = field(default_factory=WorkerNeeds)
+
+
+def work_through(ctx: typer.Context, batch: Batch[Result]) -> bool:
+    """Process images, in turn or on workers; one that fails does not stop the others.
 
     Returns
     -------
     bool
         Whether no file failed.
     """
-    results: list[Result] = []
-    failed = len(inputs.problems)
+    results: dict[int, Result] = {}
+    failed = len(batch.inputs.problems)
     try:
-        with Bar(len(images)) as bar, interruptible() as token:
-            for sentence in (*inputs.problems, *inputs.warnings):
+        with Bar(len(batch.images)) as bar, interruptible() as token:
+            for sentence in (*batch.inputs.problems, *batch.inputs.warnings):
                 bar.say(sentence)
-            for image in images:
-                token.raise_if_cancelled()
-                try:
-                    results.append(work(image, bar, token))
-                except Exception as error:
-                    if isinstance(error, Cancelled) or _is_unforeseen(error, ctx):
-                        raise
-                    failed += 1
-                    bar.say(_sentence(image, error, ctx))
-                bar.finish()
+            with closing(_iter_outcomes(batch, bar, token)) as outcomes:
+                for outcome in outcomes:
+                    try:
+                        results[outcome.index] = batch.receive(outcome.get(), bar)
+                    except Exception as error:
+                        if isinstance(error, Cancelled) or _is_unforeseen(error, ctx):
+                            raise
+                        failed += 1
+                        bar.say(_sentence(outcome.item, error, ctx))
+                    bar.finish()
     finally:
-        summarise(results, failed)
+        batch.summarise([results[index] for index in sorted(results)], failed)
     return failed == 0
+
+
+def _iter_outcomes(batch: Batch[Result], bar: Bar, token: CancelToken) -> _Outcomes[Result]:
+    if batch.cluster is not None and batch.images:
+        yield from _iter_on_workers(batch, batch.cluster, bar, token)
+        return
+    for index, image in enumerate(batch.images):
+        token.raise_if_cancelled()
+        try:
+            result = batch.work(image, bar, token)
+        except Exception as error:  # noqa: BLE001 - the caller decides what it means
+            yield Outcome(index, image, error=error)
+        else:
+            yield Outcome(index, image, result)
+
+
+def _iter_on_workers(
+    batch: Batch[Result], options: ClusterOptions, bar: Bar, token: CancelToken
+) -> _Outcomes[Result]:
+    # A worker may have been started in another folder.
+    images = [image.absolute() for image in batch.images]
+    needs = replace(batch.needs, reads=(*batch.needs.reads, images[0].files[0]))
+    with opened(options, bar, needs) as cluster:
+        run = cluster.iter_in_order if batch.in_order else cluster.iter_outcomes
+        with closing(run(partial(_work_quietly, batch.work), images, token)) as outcomes:
+            said: set[str] = set()  # of a scan that each worker compares with, for one
+            for outcome in outcomes:
+                result, sentences = outcome.result or (None, ())
+                for sentence in sentences:
+                    if sentence not in said:
+                        bar.say(sentence)
+                said.update(sentences)
+                yield Outcome(outcome.index, outcome.item, result, outcome.error)
+
+
+def _work_quietly(
+    work: Work[Result], image: ImageFiles, token: CancelToken
+) -> tuple[Result, list[str]]:
+    """Process an image in a worker; return the messages, too."""
+    messages = Messages()
+    return work(image, messages, token), messages.sentences
 
 
 def _is_unforeseen(error: Exception, ctx: typer.Context) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.progress import CancelToken, Progress
+from napari_retina_seg.types.progress import CancelToken, Progress, finish
 from napari_retina_seg.types.text import displayed
 
 if TYPE_CHECKING:
@@ -133,6 +133,31 @@ class Bar:
                 total=step.total,
                 description=displayed(f"{name}{message}"),
             )
+
+
+class Messages(Bar):
+    """Takes the place of a bar in a worker: keeps the messages, which the parent shows.
+
+    Attributes
+    ----------
+    sentences : list of str
+        The messages.
+    """
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        """Keep a message."""
+        self.sentences.append(sentence)
+
+    def begin(self, name: str) -> None:
+        """Show nothing."""
+
+    def walk(self, job: Generator[Progress, None, T], name: str) -> T:
+        """Run a generator job, and return its result."""
+        del name
+        return finish(job)
 
 
 class _Heartbeat(threading.Thread):

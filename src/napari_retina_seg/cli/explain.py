@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_retina_seg.cli.batch import (
+    Batch,
     Files,
-    ImageKind,
     KindOfImage,
     ModelName,
     Out,
@@ -20,6 +20,7 @@ from napari_retina_seg.cli.batch import (
     PixelSizeOption,
     choose_model,
     find_spacing,
+    models_for,
     work_through,
 )
 from napari_retina_seg.cli.console import (
@@ -51,11 +52,11 @@ from napari_retina_seg.cli.explain_options import (
 from napari_retina_seg.cli.inputs import check_outputs, expand
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import Progress
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
     from napari_retina_seg.imaging.cam import Method
     from napari_retina_seg.imaging.target import Target
-    from napari_retina_seg.models.registry import ModelFolder
 
     Job = Generator[Progress, None, tuple[int, ...]]
 
@@ -76,12 +77,13 @@ def explain_command(
     maps: MapOption = MapFormat.NPY,
     pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
+    cluster: ClusterOptions | None = None,
 ) -> None:
     """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
     inputs = expand(files)
     target = _find_target(region, point)
     request = ExplainOptions(
-        folder=out,
+        folder=out.absolute(),
         model=choose_model(model) if model else None,
         kind=modality,
         classes=tuple(classes or ()),
@@ -99,8 +101,15 @@ def explain_command(
     _check_layer(request)
     images = inputs.group()
     check_outputs(images, out, overwrite=overwrite, endings=endings)
-    work = partial(explain_file, request)
-    if not work_through(ctx, inputs, images, work, partial(_summarise, out)):
+    batch = Batch(
+        inputs,
+        images,
+        partial(explain_file, request),
+        partial(_summarise, out),
+        cluster=cluster,
+        needs=WorkerNeeds(models_for(request.model, modality), writes=(request.folder,)),
+    )
+    if not work_through(ctx, batch):
         raise typer.Exit(1)
 
 
@@ -149,7 +158,7 @@ def _endings(request: ExplainOptions) -> tuple[str, ...]:
     """Return the suffixes of all result files of an image, of any kind."""
     from napari_retina_seg.reports.explanation import map_name
 
-    schemes = [model.spec.scheme for model in _models(request)]
+    schemes = [model.spec.scheme for model in models_for(request.model, request.kind)]
     endings, problems = [f"_explain.{request.form}"], []
     for scheme in schemes:
         try:
@@ -171,7 +180,7 @@ def _check_layer(request: ExplainOptions) -> None:
     start_engine_alone()
     from napari_retina_seg.saliency.split_network import find_layer
 
-    models, problems = _models(request), []
+    models, problems = models_for(request.model, request.kind), []
     for model in models:
         try:
             find_layer(model, request.layer)
@@ -179,17 +188,6 @@ def _check_layer(request: ExplainOptions) -> None:
             problems.append(str(error))
     if len(problems) == len(models):
         raise UsageError(" ".join(problems))
-
-
-def _models(request: ExplainOptions) -> list[ModelFolder]:
-    """Return the models that may be used: the modality is unknown before an image is read."""
-    from napari_retina_seg.models.registry import default_model
-    from napari_retina_seg.types.image import Modality
-
-    if request.model:
-        return [request.model]
-    kinds = [request.kind] if request.kind else list(ImageKind)
-    return [default_model(Modality(kind.value)) for kind in kinds]
 
 
 def _summarise(folder: Path, results: list[ExplainedFile], failed: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.console import UsageError
+from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.file_names import name_key
 
 if TYPE_CHECKING:
@@ -191,12 +191,9 @@ def check_folder(folder: Path) -> None:
     UsageError
         If nothing can be written to it.
     """
+    from napari_retina_seg.io import atomic
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"Nothing can be written to '{folder}' ({error.strerror or error}): choose a folder"
-            " with write permission."
-        ) from error
+        atomic.check_folder(folder)
+    except WriteError as error:
+        raise UsageError(str(error)) from error

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.batch import (
+    Batch,
     Files,
     KindOfImage,
     ModelName,
     PixelSizeOption,
     choose_model,
     find_spacing,
+    models_for,
     work_through,
 )
 from napari_retina_seg.cli.console import UsageError, echo
@@ -26,9 +28,11 @@ from napari_retina_seg.cli.measured_files import (
     MeasureRequest,
     ReferenceScan,
     find_reference,
+    keep_measured,
     measure_file,
 )
 from napari_retina_seg.types.errors import RetinaSegError
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
     from napari_retina_seg.reports.measurements import MeasurementReport
@@ -133,6 +137,7 @@ def measure_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace tables and report of an earlier run.")
     ] = False,
+    cluster: ClusterOptions | None = None,
 ) -> None:
     """Measure thickness of layers, vessels and lesions: tables with a unit in every header.
 
@@ -157,7 +162,8 @@ def measure_command(
     inputs = expand(files)
     chosen = choose_model(model) if model else None
     classes = None if scheme is None else named_scheme(scheme)
-    request = MeasureRequest(masks, classes, chosen, modality, options, pages)
+    folder = None if masks is None else masks.absolute()
+    request = MeasureRequest(folder, classes, chosen, modality, options, pages is not None)
     images = inputs.group()
     if len(images) > 1 and (fovea or disc):
         raise UsageError(
@@ -165,8 +171,18 @@ def measure_command(
             f" There are {len(images)} images."
         )
     reference = find_reference(baseline, fellow, _pair(other_fovea, "--other-fovea"), request)
-    work = partial(measure_file, request, reference)
-    is_done = work_through(ctx, inputs, images, work, partial(_write, out, pages, reference))
+    models = models_for(chosen, modality) if folder is None else ()
+    batch = Batch(
+        inputs,
+        images,
+        partial(measure_file, request, reference),
+        partial(_write, out, pages, reference),
+        receive=partial(keep_measured, pages, reference),
+        in_order=pages is not None,
+        cluster=cluster,
+        needs=WorkerNeeds(models, reads=() if folder is None else (folder,)),
+    )
+    is_done = work_through(ctx, batch)
     if not is_done or (reference is not None and reference.failed):
         raise typer.Exit(1)
 

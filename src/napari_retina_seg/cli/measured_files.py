@@ -36,7 +36,7 @@ class MeasureRequest:
     model: ModelFolder | None
     kind: ImageKind | None
     options: MeasureOptions
-    report: MeasurementReport | None
+    has_report: bool
     keeps_eye: bool = False  # that of the file, if it states one
 
 
@@ -46,6 +46,8 @@ class MeasuredFile:
 
     tables: tuple[Table, ...]
     facts: dict[str, str]
+    is_compared: bool = True  # if it was to be
+    page: Measurements | None = None  # until it is drawn
 
 
 @dataclass
@@ -58,7 +60,7 @@ class ReferenceScan:
     found: Measurements | None = None
     failed: int = 0
 
-    def add_to(self, scan: Measurements, bar: Bar, token: CancelToken) -> Measurements:
+    def add_to(self, scan: Measurements, bar: Bar, token: CancelToken) -> tuple[Measurements, bool]:
         """Add the comparison to the measurement of a scan, or a note why there is none."""
         tables: tuple[Table, ...] = ()
         try:
@@ -67,14 +69,14 @@ class ReferenceScan:
         except Cancelled:
             raise
         except RetinaSegError as error:
-            self.failed += 1
             # Reports show no folders.
             notes = (
                 f"Not compared: {str(error).replace(f'{self.source.path.parent}{os.sep}', '')}",
             )
         for note in notes:
             bar.say(f"'{scan.image.source}': {note}")
-        return replace(scan, tables=(*scan.tables, *tables), notes=(*scan.notes, *notes))
+        found = replace(scan, tables=(*scan.tables, *tables), notes=(*scan.notes, *notes))
+        return found, bool(tables)
 
     def _compare(self, scan: Measurements, bar: Bar, token: CancelToken) -> ScanComparison:
         """Measure it, if that was not yet done, and compare a scan with it."""
@@ -109,7 +111,7 @@ def find_reference(
         stated = stated.fellow
     options = replace(request.options, fovea=fovea, disc=None, laterality=stated)
     own = replace(request, options=options, keeps_eye=True)
-    return ReferenceScan(sources[0], bool(baseline), own)
+    return ReferenceScan(sources[0].absolute(), bool(baseline), own)
 
 
 def measure_file(
@@ -119,16 +121,30 @@ def measure_file(
     bar: Bar,
     token: CancelToken,
 ) -> MeasuredFile:
-    """Measure a file, compare it, and add its page to the report."""
+    """Measure a file, and compare it."""
     from napari_retina_seg.measurement.apostel import apostel_facts
 
     found = _measure_one(request, source, bar, token)
+    is_compared = True
     if reference is not None:
-        found = reference.add_to(found, bar, token)
-    if request.report is not None:
+        found, is_compared = reference.add_to(found, bar, token)
+    page = found if request.has_report else None
+    return MeasuredFile(found.tables, apostel_facts(found), is_compared, page)
+
+
+def keep_measured(
+    report: MeasurementReport | None,
+    reference: ReferenceScan | None,
+    measured: MeasuredFile,
+    bar: Bar,
+) -> MeasuredFile:
+    """Draw the page of a file, and count it if it was not compared; return what is kept of it."""
+    if reference is not None and not measured.is_compared:
+        reference.failed += 1
+    if report is not None and measured.page is not None:
         bar.begin("Drawing the report")
-        request.report.add(found)
-    return MeasuredFile(found.tables, apostel_facts(found))
+        report.add(measured.page)
+    return replace(measured, page=None)
 
 
 def _measure_one(

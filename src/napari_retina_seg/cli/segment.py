@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.batch import (
+    Batch,
     Files,
     ImageKind,
     KindOfImage,
@@ -21,12 +22,14 @@ from napari_retina_seg.cli.batch import (
     choose_model,
     find_spacing,
     model_for,
+    models_for,
     open_image,
     work_through,
 )
 from napari_retina_seg.cli.console import Bar, UsageError, as_cell, echo, start_engine
 from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, outputs_of
 from napari_retina_seg.types.progress import CancelToken
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
     from napari_retina_seg.io.images.series import ImageFiles
@@ -86,6 +89,7 @@ def segment_command(
     ] = False,
     pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
+    cluster: ClusterOptions | None = None,
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries.
 
@@ -99,14 +103,22 @@ def segment_command(
     spacing = find_spacing(pixel_size)
     chosen = choose_model(model) if model else None
     images = inputs.group()
-    request = SegmentOptions(out, chosen, modality, probabilities, spacing)
+    request = SegmentOptions(out.absolute(), chosen, modality, probabilities, spacing)
     work: Work[SegmentedFile] = partial(_segment_file, request)
     if out.suffix == ZARR:
-        _check_zarr(images, request, overwrite=overwrite)
+        _check_zarr(images, out, request, overwrite=overwrite)
         work = partial(_segment_to_zarr, request)
     else:
         check_outputs(images, out, overwrite=overwrite)
-    if not work_through(ctx, inputs, images, work, partial(_summarise, out, spacing)):
+    batch = Batch(
+        inputs,
+        images,
+        work,
+        partial(_summarise, out, spacing),
+        cluster=cluster,
+        needs=WorkerNeeds(models_for(chosen, modality), writes=(request.folder,)),
+    )
+    if not work_through(ctx, batch):
         raise typer.Exit(1)
 
 
@@ -150,12 +162,12 @@ def _segment_file(
 
 
 def _check_zarr(
-    images: tuple[ImageFiles, ...], request: SegmentOptions, *, overwrite: bool
+    images: tuple[ImageFiles, ...], out: Path, request: SegmentOptions, *, overwrite: bool
 ) -> None:
     """Raise `UsageError` if the images are not what goes into an OME-Zarr."""
     if len(images) > 1 or request.probabilities or overwrite:
         raise UsageError(
-            f"'{request.folder}' takes the mask of one image, without --probabilities and"
+            f"'{out}' takes the mask of one image, without --probabilities and"
             " --overwrite: name one image and a new folder."
         )
 

@@ -123,6 +123,25 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_folder(folder: Path) -> None:
+    """Make a folder if it is missing, and check that something can be written to it.
+
+    Raises
+    ------
+    WriteError
+        If nothing can be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WriteError(
+            f"Nothing can be written to '{folder}' ({error.strerror or error}): choose a folder"
+            " with write permission."
+        ) from error
+
+
 def check_names(paths: Iterable[Path]) -> None:
     """Refuse files that can't be written because of the length of their names.
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
@@ -56,6 +57,12 @@ class ModelFolder:
     path: Path
     spec: ModelSpec
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a model of the package by its place there, which differs between computers."""
+        if self.path.parent == BUNDLED:
+            return _bundled, (self.path.name, self.spec)
+        return ModelFolder, (self.path, self.spec)
+
     @property
     def name(self) -> str:
         """Name of the model."""
@@ -84,6 +91,10 @@ class ModelFolder:
 
 
 ModelLike = str | Path | ModelFolder
+
+
+def _bundled(name: str, spec: ModelSpec) -> ModelFolder:
+    return ModelFolder(BUNDLED / name, spec)
 
 
 def open_model(path: Path) -> ModelFolder:

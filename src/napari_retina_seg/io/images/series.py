@@ -62,6 +62,10 @@ class ImageFiles:
         """The file, or the folder of a series."""
         return self.files[0] if len(self.files) == 1 else self.files[0].parent
 
+    def absolute(self) -> ImageFiles:
+        """Return the same files, named so that they are found from any folder."""
+        return replace(self, files=tuple(path.absolute() for path in self.files))
+
     @property
     def message(self) -> str:
         """A sentence for where the slices of a series become images of their own, or empty."""

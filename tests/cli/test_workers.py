@@ -1,0 +1,130 @@
+"""Commands on the workers of a Dask scheduler; see also tests/workflows/test_cluster.py."""
+
+import logging
+import shutil
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+
+from helpers import write_png
+from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.workflows import cluster
+from napari_retina_seg.workflows.cluster import ClusterError, open_cluster
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
+
+SCAN = phantom_bscan(rows=96, columns=128)
+
+
+def start_scheduler(workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    with start_scheduler(2) as started:
+        yield started.scheduler_address
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder of images, where the program works; the workers were started elsewhere."""
+    for index in range(3):
+        write_png(tmp_path / "in" / f"{index}.png", phantom_bscan(index, 96, 128).image.pixels)
+        write_png(tmp_path / "masks" / f"{index}.png", SCAN.labels)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_workers_write_the_files_that_one_process_writes(run, scheduler, folder, oct_model):
+    (folder / "in" / "bad.png").write_text("no image")
+    np.save(folder / "in" / "volume.npy", phantom_volume(0, 2, 96, 64).image.pixels)
+    call = ("segment", "in", "--model", oct_model.path, "--probabilities")
+    alone, shared = run(*call, "-o", "here"), run(*call, "-o", "there", "--scheduler", scheduler)
+    assert contents(folder / "there") == contents(folder / "here")
+    assert len(contents(folder / "there")) == 4 * 4
+    assert alone.exit_code == shared.exit_code == 1
+    for result in (alone, shared):
+        assert "4 segmented" in result.stdout
+        assert "1 failed" in result.stdout
+        assert result.stderr.count("bad.png") == 1
+
+
+def test_explain_writes_the_same_figures_and_maps(run, scheduler, folder):
+    shutil.rmtree(folder / "in")
+    write_png(folder / "in" / "scan.png", phantom_bscan(0, 200, 192).image.pixels)
+    call = ("explain", "in", "--model", "oct-layers", "--class", "RNFL", "--point", "100,90")
+    alone, shared = run(*call, "-o", "here"), run(*call, "-o", "there", "--scheduler", scheduler)
+    assert (alone.exit_code, shared.exit_code) == (0, 0), shared.output
+    here, there = contents(folder / "here"), contents(folder / "there")
+    assert here.keys() == there.keys()
+    maps = [np.load(one / name) for name in here if name.endswith(".npy") for one in
+            (folder / "here", folder / "there")]  # fmt: skip
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-5 * np.abs(maps[0]).max())
+
+
+def test_measure_writes_the_same_tables_and_pages(run, scheduler, folder):
+    call = ("measure", "in", "--masks", "masks", "--scheme", "oct-layers", "--modality", "oct",
+            "--eye", "OD", "--baseline", "in/0.png")  # fmt: skip
+    alone = run(*call, "-o", "here/t.csv", "--report", "here/r.html")
+    shared = run(*call, "-o", "there/t.csv", "--report", "there/r.html", "--scheduler", scheduler)
+    assert alone.exit_code == shared.exit_code, shared.output
+    assert "3 measured, 0 failed" in shared.stdout
+    told = [set(one.stderr.replace(f"{folder}/", "").splitlines()) for one in (alone, shared)]
+    assert told[0] < told[1]
+    assert all(line.startswith("Dashboard: http://") for line in told[1] - told[0])
+    assert "pixel size is not known" in alone.stderr
+    assert contents(folder / "there") == contents(folder / "here")
+
+
+def test_no_scheduler_is_said_in_a_sentence(run, folder, monkeypatch):
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.3)
+    for address in ("tcp://127.0.0.1:9", "nowhere"):
+        result = run("segment", "in", "-o", "out", "--scheduler", address)
+        assert result.exit_code == 1
+        assert f"No scheduler answers at '{address}': start one" in " ".join(result.stderr.split())
+    result = run("segment", "in", "-o", "out", "--scheduler", "tcp://a:1", "--workers", 2)
+    assert (result.exit_code, "not both" in result.stderr) == (2, True)
+
+
+def test_a_scheduler_without_workers_is_said(monkeypatch):
+    monkeypatch.setattr(cluster, "_WORKERS_SECONDS", 0.3)
+    with (
+        start_scheduler(0) as started,
+        pytest.raises(ClusterError, match="has no workers: start some with 'dask worker tcp"),
+        open_cluster(ClusterOptions(scheduler=started.scheduler_address)),
+    ):
+        pass
+
+
+def test_workers_of_another_version_are_refused(run, scheduler, folder, monkeypatch):
+    monkeypatch.setattr(cluster, "__version__", "99.0")
+    result = run("segment", "in", "-o", "out", "--scheduler", scheduler)
+    assert result.exit_code == 1
+    assert "and this computer 99.0: install the same version" in " ".join(result.stderr.split())
+
+
+def test_what_workers_lack_is_said_before_anything_is_done(scheduler, oct_model, tmp_path):
+    model = shutil.copytree(oct_model.path, tmp_path / "model")
+    altered = type(oct_model)(model, oct_model.spec)
+    altered.weights.write_bytes(b"cut")
+    (tmp_path / "file").touch()
+    for needs, said in (
+        (WorkerNeeds(models=(altered,)), "cut short or altered"),
+        (WorkerNeeds(reads=(tmp_path / "gone.png",)), "gone.png' is not there"),
+        (WorkerNeeds(writes=(tmp_path / "file" / "out",)), "Nothing can be written to"),
+    ):
+        with (
+            pytest.raises(ClusterError, match=f"The worker 'tcp.*can't do the work: .*{said}"),
+            open_cluster(ClusterOptions(scheduler=scheduler), needs),
+        ):
+            pass
