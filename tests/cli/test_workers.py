@@ -59,6 +59,19 @@ def test_workers_write_the_files_that_one_process_writes(run, scheduler, folder,
         assert result.stderr.count("bad.png") == 1
 
 
+def test_a_batch_is_resumed_on_workers(run, scheduler, folder, oct_model):
+    call = ("segment", "in", "-o", "out", "--model", oct_model.path, "--resume")
+    (folder / "aside").mkdir()
+    (folder / "in" / "2.png").rename(folder / "aside" / "2.png")
+    assert run(*call).exit_code == 0
+    (folder / "aside" / "2.png").rename(folder / "in" / "2.png")
+    result = run(*call, "--scheduler", scheduler)
+    assert result.exit_code == 0, result.output
+    assert "2 finished before" in result.stdout
+    assert "1 segmented" in result.stdout
+    assert "3 finished before" in run(*call).stdout
+
+
 def test_explain_writes_the_same_figures_and_maps(run, scheduler, folder):
     shutil.rmtree(folder / "in")
     write_png(folder / "in" / "scan.png", phantom_bscan(0, 200, 192).image.pixels)

@@ -70,6 +70,15 @@ PixelSizeOption = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results of an earlier run.")]
 
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Note what is finished in DIR/finished.jsonl. The same command goes on where it was"
+        " stopped: images and results that are as noted are left out.",
+    ),
+]
+
 
 def choose_model(name: str) -> ModelFolder:
     """Find a model by name or path.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,6 +105,7 @@ def check_outputs(
     *,
     overwrite: bool,
     endings: tuple[str, ...] = RESULT_ENDINGS,
+    own: Collection[str] = (),
 ) -> None:
     """Raise `UsageError` if a result would replace another file.
 
@@ -118,6 +119,8 @@ def check_outputs(
         Whether earlier results may be replaced.
     endings : tuple of str
         Suffixes of the result files.
+    own : collection of str
+        Names of images whose results may exist.
 
     Raises
     ------
@@ -140,7 +143,9 @@ def check_outputs(
     for output in planned:
         if output.resolve() in inputs:
             raise UsageError(f"A result would replace the input '{output}': choose another folder.")
-    existing = [output for output in planned if is_there(output)]
+    new = [image for image in images if image.name not in own]
+    wanted = [output for image in new for output in outputs_of(image.name, folder, endings)]
+    existing = [output for output in wanted if is_there(output)]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ from napari_retina_seg.cli.batch import (
     Out,
     Overwrite,
     PixelSizeOption,
-    Work,
+    Resume,
     choose_model,
     find_spacing,
     model_for,
@@ -89,6 +89,7 @@ def segment_command(
     ] = False,
     pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     cluster: ClusterOptions | None = None,
 ) -> None:
     """Segment images: class masks, overlays and, for layers, boundaries.
@@ -104,22 +105,45 @@ def segment_command(
     chosen = choose_model(model) if model else None
     images = inputs.group()
     request = SegmentOptions(out.absolute(), chosen, modality, probabilities, spacing)
-    work: Work[SegmentedFile] = partial(_segment_file, request)
-    if out.suffix == ZARR:
-        _check_zarr(images, out, request, overwrite=overwrite)
-        work = partial(_segment_to_zarr, request)
-    else:
-        check_outputs(images, out, overwrite=overwrite)
+    models = models_for(chosen, modality)
     batch = Batch(
         inputs,
         images,
-        work,
+        partial(_segment_file, request),
         partial(_summarise, out, spacing),
         cluster=cluster,
-        needs=WorkerNeeds(models_for(chosen, modality), writes=(request.folder,)),
+        needs=WorkerNeeds(models, writes=(request.folder,)),
     )
-    if not work_through(ctx, batch):
+    if out.suffix == ZARR:
+        _check_zarr(images, out, request, is_replaced=overwrite or resume)
+        batch = replace(batch, work=partial(_segment_to_zarr, request))
+    elif resume and overwrite:
+        raise UsageError("Give either --resume or --overwrite, not both.")
+    elif not resume:
+        check_outputs(images, out, overwrite=overwrite)
+    if resume:
+        from napari_retina_seg.cli.resuming import resumed
+
+        is_done = work_through(ctx, resumed(batch, out, _settings(request, models)))
+    else:
+        is_done = work_through(ctx, batch)
+    if not is_done:
         raise typer.Exit(1)
+
+
+def _settings(request: SegmentOptions, models: tuple[ModelFolder, ...]) -> dict[str, object]:
+    """Return what decides on the masks besides the images."""
+    from napari_retina_seg import __version__
+    from napari_retina_seg.types.pixel_size import describe_spacing
+
+    return {
+        "command": "segment",
+        "version of the program": __version__,
+        "model": {model.name: model.spec.weights_sha256 for model in models},
+        "modality": request.kind,
+        "choice of probabilities": request.probabilities,
+        "pixel size": None if request.spacing is None else describe_spacing(request.spacing),
+    }
 
 
 def _open(request: SegmentOptions, source: ImageFiles, bar: Bar) -> tuple[RetinaImage, ModelFolder]:
@@ -162,13 +186,13 @@ def _segment_file(
 
 
 def _check_zarr(
-    images: tuple[ImageFiles, ...], out: Path, request: SegmentOptions, *, overwrite: bool
+    images: tuple[ImageFiles, ...], out: Path, request: SegmentOptions, *, is_replaced: bool
 ) -> None:
     """Raise `UsageError` if the images are not what goes into an OME-Zarr."""
-    if len(images) > 1 or request.probabilities or overwrite:
+    if len(images) > 1 or request.probabilities or is_replaced:
         raise UsageError(
-            f"'{out}' takes the mask of one image, without --probabilities and"
-            " --overwrite: name one image and a new folder."
+            f"'{out}' takes the mask of one image, without --probabilities,"
+            " --overwrite and --resume: name one image and a new folder."
         )
 
 
