@@ -46,8 +46,10 @@ def make() -> SimpleNamespace:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, empty_project: Path) -> Path:
-    """Make an empty project by Ann."""
+def folder(tmp_path: Path, empty_project: Path, request: pytest.FixtureRequest) -> Path:
+    """Make an empty project by Ann; see `pytest_generate_tests` in tests/project."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        return request.getfixturevalue("shared_project")(tmp_path / "project")
     return shutil.copytree(empty_project, tmp_path / "project")
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Run a command on a screen: the one there is, else a virtual one, which is installed if it must be,
-# with dciodvfy, by which tests check DICOM files.
+# with dciodvfy, by which tests check DICOM files, and PostgreSQL, of which tests run a server.
 set -euo pipefail
 
 packages=(
   xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0 libglib2.0-0 libfontconfig1 libdbus-1-3
   libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
   libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xfixes0 libxcb-xkb1
-  dicom3tools
+  dicom3tools postgresql
 )
 
 if [[ "$(uname)" != Linux || -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]]; then

@@ -11,6 +11,8 @@ from napari_retina_seg.workflows.export_options import Format
 from napari_retina_seg.workflows.exporting import iter_export
 from napari_retina_seg.workflows.selection import Selection
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def read_once(ann, image, make):

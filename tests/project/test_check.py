@@ -11,6 +11,8 @@ from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
 
+pytestmark = pytest.mark.both_databases
+
 
 def cut(path):
     path.write_bytes(path.read_bytes()[:-7])
@@ -45,6 +47,7 @@ def listing(folder):
     }
 
 
+@pytest.mark.only_sqlite
 def test_a_sound_project_has_no_findings(full):
     assert full.check() == ()
     assert len(listing(full.folder)) == 6
@@ -118,6 +121,7 @@ def test_what_belongs_to_nothing_is_reported_and_left_alone(full):
     assert all(stray.exists() for stray in strays)
 
 
+@pytest.mark.only_sqlite
 def test_a_record_that_points_nowhere_is_found(full):
     connection = sqlite3.connect(full.folder / "project.sqlite")
     connection.execute("DELETE FROM file")
@@ -145,6 +149,7 @@ def first_sentence(folder):
         return str(error)
 
 
+@pytest.mark.only_sqlite
 @pytest.mark.parametrize("offset", [4096, 8192, 40_960])
 def test_a_damaged_database_is_reported_wherever_it_is_damaged(full, offset):
     full.close()

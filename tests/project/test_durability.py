@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from napari_retina_seg.project.database import DATABASE, Database
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.sqlite_database import DATABASE, SqliteDatabase
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish
@@ -90,7 +90,7 @@ def test_an_export_is_on_the_disk_by_name(ann, image, make, flushes, tmp_path):
 
 
 def test_each_commit_is_flushed(folder):
-    database = Database(folder)
+    database = SqliteDatabase(folder)
     with database.reading() as reader, database.writing() as writer:  # a connection each
         for session in (reader, writer):
             assert session.execute(text("PRAGMA synchronous")).scalar() == FULL

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.migrations import MIGRATIONS
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.sqlite_database import SqliteDatabase
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
@@ -225,7 +225,7 @@ def test_an_older_project_is_brought_up_to_date_once(folder):
         connection.execute(text("ALTER TABLE image ADD COLUMN camera VARCHAR"))
 
     for _ in range(2):
-        Database(folder, migrations=(*MIGRATIONS, add_column)).close()
+        SqliteDatabase(folder, migrations=(*MIGRATIONS, add_column)).close()
     assert done == [True]
     connection = sqlite3.connect(folder / "project.sqlite")
     assert "camera" in {row[1] for row in connection.execute("PRAGMA table_info(image)")}
@@ -240,7 +240,7 @@ def test_a_migration_that_fails_changes_nothing(folder):
         connection.execute(text("ALTER TABLE unheard_of ADD COLUMN camera VARCHAR"))
 
     with pytest.raises(Exception, match="no such table"):
-        Database(folder, migrations=(*MIGRATIONS, halfway))
+        SqliteDatabase(folder, migrations=(*MIGRATIONS, halfway))
     connection = sqlite3.connect(folder / "project.sqlite")
     assert "camera" not in {row[1] for row in connection.execute("PRAGMA table_info(image)")}
     connection.close()
@@ -271,7 +271,7 @@ def test_a_folder_without_a_project(tmp_path, folder):
 
 
 def test_a_program_that_holds_the_database_for_long_is_reported(ann, image, make, monkeypatch):
-    monkeypatch.setattr("napari_retina_seg.project.database.PATIENCE", 0.2)
+    monkeypatch.setattr("napari_retina_seg.project.sqlite_database.PATIENCE", 0.2)
     other = sqlite3.connect(ann.folder / "project.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with (

@@ -8,6 +8,8 @@ from napari_retina_seg.project.model_uses import UsedModel, _use_value
 from napari_retina_seg.project.tables import ModelUseRow
 from napari_retina_seg.types.errors import ProjectError
 
+pytestmark = pytest.mark.both_databases
+
 FIRST, SECOND, THIRD = (
     UsedModel(name, "", digit * 64) for name, digit in zip("abc", "123", strict=True)
 )
@@ -51,6 +53,7 @@ def test_a_record_of_another_form_is_reported(record):
         _use_value(row)
 
 
+@pytest.mark.only_sqlite
 def test_a_changed_record_of_the_model_in_use_is_found(ann):
     ann.use_model(SECOND, FIRST, "better")
     with sqlite3.connect(ann.folder / "project.sqlite") as raw:

@@ -8,6 +8,8 @@ from napari_retina_seg.project.states import Action, GradingRound
 from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
 
+pytestmark = pytest.mark.both_databases
+
 FIRST = {Action.DRAFT, Action.CORRECT, Action.ACCEPT, Action.REFUSE}
 SECOND = {Action.SECOND_DRAFT, Action.SECOND_GRADE, Action.SECOND_REFUSE}
 

@@ -12,6 +12,8 @@ from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.errors import ProjectError
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def predicted(ann, make, write_scan):
@@ -87,6 +89,7 @@ def test_figures_belong_to_a_prediction(ann, image, make):
         ann.add_review_figures(image.id, 2, ReviewFigures(0.1))
 
 
+@pytest.mark.only_sqlite
 def test_figures_of_another_form_are_like_none(ann, predicted, folder):
     ann.close()
     raw = sqlite3.connect(folder / "project.sqlite")

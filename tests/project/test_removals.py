@@ -10,6 +10,8 @@ from napari_retina_seg.project.states import Action, State
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.image import Modality
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def three(ann, write_scan):
@@ -75,6 +77,7 @@ def test_a_removed_image_is_neither_compared_nor_left_to_grade(ann, bob, three, 
     assert not bob.double_gradings()
 
 
+@pytest.mark.only_sqlite
 def test_an_earlier_project_can_remove_images_too(ann, three, folder):
     writer = ann._store.database
     with writer.writing() as session:

@@ -18,6 +18,8 @@ from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import FUNDUS_VESSELS
 from napari_retina_seg.types.segmentation import Segmentation
 
+pytestmark = pytest.mark.both_databases
+
 SHAPE = (16, 24)
 
 
@@ -74,6 +76,7 @@ def test_the_same_mask_is_kept_once(ann, image, make):
     assert len(list((ann.folder / "files").rglob("*.png"))) == 1
 
 
+@pytest.mark.only_sqlite
 @pytest.mark.parametrize("deed", ["UPDATE version SET comment = 'x'", "DELETE FROM version"])
 def test_the_database_itself_refuses_to_change_a_version(ann, image, make, deed):
     ann.save_version(image.id, make.annotation(), Action.CORRECT)

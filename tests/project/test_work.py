@@ -7,6 +7,8 @@ import pytest
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.errors import ProjectError
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_lease_keeps_others_off_until_it_is_given_back(ann, bob, image):
     lease = ann.check_out(image.id)

@@ -87,12 +87,20 @@ def create_command(
         typer.Option(metavar="NAME", help="Classes of the masks, or a TOML file with them."),
     ],
     author: Author,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where its records are kept, for people on several computers: an empty PostgreSQL"
+            " database, postgresql://host/name. By default in the folder.",
+        ),
+    ] = None,
 ) -> None:
     """Create a project."""
     classes = named_scheme(scheme)
     from napari_retina_seg.project.project import Project
 
-    with Project.create(folder, scheme=classes, author=author):
+    with Project.create(folder, scheme=classes, author=author, database=database):
         echo(f"Created a project of '{classes.name}' in '{folder}'.")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from napari_retina_seg.io.images.content import is_zarr, may_be_image
 from napari_retina_seg.project.autosaves import autosave_path
-from napari_retina_seg.project.backups import advise_restoring
+from napari_retina_seg.project.backends import open_database
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import (
     IntegrityProblem,
@@ -60,19 +60,13 @@ def iter_check(
 
 def find_record_damage(folder: Path) -> tuple[IntegrityProblem, ...]:
     """Return a finding for each damage of a project's database, even if it can't be opened."""
-    with closing(Database(folder.absolute())) as database:
+    with closing(open_database(folder.absolute())) as database:
         return _inspect_records(database)
 
 
 def _inspect_records(database: Database) -> tuple[IntegrityProblem, ...]:
-    path = database.path
     return tuple(
-        IntegrityProblem(
-            IntegrityProblemKind.DATABASE,
-            path,
-            f"The database '{path}' is damaged ({damage}): run 'project check --repair', or"
-            f" {advise_restoring(path.parent)}.",
-        )
+        IntegrityProblem(IntegrityProblemKind.DATABASE, database.path, database.say_damaged(damage))
         for damage in database.find_damage()
     )
 

@@ -1,6 +1,7 @@
 """Checksums of the records: a bit that flipped on the disk is noticed, not believed.
 
-Each row has a hash of its other columns as SQLite stores them. It is made when the row is saved and
+Each row has a hash of its other columns as SQLite stores them, wherever it is stored, so that a row
+keeps its checksum when a project moves to PostgreSQL. It is made when the row is saved and
 compared whenever the row is read. A query may pass over a row whose columns it chooses by, so
 `find_altered` also compares all rows, when a project is opened and before its masks are used
 elsewhere. It does not read them as objects, so that it works with any damage.
@@ -16,7 +17,18 @@ from enum import Enum
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Float, Integer, Table, event, func, inspect, select
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    Table,
+    event,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.sql.type_api import TypeEngine
@@ -37,10 +49,10 @@ class DamagedRecordError(ProjectError):
 
 
 class AlteredRow(NamedTuple):
-    """A row that is not as it was saved: its table and SQLite's number of it."""
+    """A row that is not as it was saved: its table, and SQLite's number of it or its key."""
 
     table: str
-    rowid: int
+    rowid: int | str
 
     @property
     def sentence(self) -> str:
@@ -73,6 +85,9 @@ def _number_rows(session: Session, *_: object) -> None:
         kind = type(row)
         if "id" not in kind.__table__.columns or row.id is not None:
             continue
+        if session.get_bind().dialect.name == "postgresql":  # which may hide rows
+            row.id = session.scalars(select(func.nextval(f"{kind.__tablename__}_id_seq"))).one()
+            continue
         if kind not in numbers:
             numbers[kind] = session.scalars(select(func.coalesce(func.max(kind.id), 0))).one()
         numbers[kind] += 1
@@ -92,9 +107,9 @@ def _verify(row: Base, *_: object) -> None:
     if row.checksum != checksum_of_object(row):
         key = ", ".join(map(str, inspect(row).identity or ()))
         raise DamagedRecordError(
-            f"The record {key!r} in the table '{type(row).__tablename__}' of project.sqlite is"
+            f"The record {key!r} in the table '{type(row).__tablename__}' of the project is"
             " damaged: it is not as it was saved. Run 'project check --repair', or restore a backup"
-            " of project.sqlite."
+            " of the database."
         )
 
 
@@ -135,6 +150,26 @@ def _converter(kind: TypeEngine[Any]) -> _Convert:
         return None if stored is None else plain(stored)
 
     return convert
+
+
+def list_values(connection: Connection, table: Table) -> Iterator[tuple[Row[Any], str]]:
+    """Yield the rows of a table with the checksums that they should have.
+
+    Parameters
+    ----------
+    connection : Connection
+        Whose tables are of this version.
+    table : Table
+        Which table.
+    """
+    names = sorted(set(table.columns.keys()) - {CHECKSUM})
+    converters = [_converter(table.columns[name].type) for name in names]
+    for row in connection.execute(select(table).order_by(*table.primary_key)):
+        values = [
+            convert(_bare(row._mapping[table.columns[name]]))
+            for name, convert in zip(names, converters, strict=True)
+        ]
+        yield row, checksum_of(table.name, values)
 
 
 def open_raw(uri: str, timeout: float) -> sqlite3.Connection:

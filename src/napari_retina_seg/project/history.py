@@ -112,7 +112,7 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         if row is not None and State(row.state) is State.IN_PROGRESS:
             raise ProjectError(
                 f"'{image.name}' is {State(image.state)}, but the newest version of its mask is"
-                " work in progress: run 'project check', or restore a backup of project.sqlite."
+                " work in progress: run 'project check', or restore a backup of the database."
             )
         found = None if row is None else version_value(row)
         compares = may_revise(session, image, store.author)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from napari_retina_seg.project.store import Store, image_row, lease_value, now, same_person
+from napari_retina_seg.project.store import Store, image_row, lease_value, same_person
 from napari_retina_seg.project.tables import LeaseRow
 from napari_retina_seg.project.values import Lease
 from napari_retina_seg.types.errors import ProjectError
@@ -19,14 +19,15 @@ def check_out(
     with store.database.writing() as session:
         image = image_row(session, image_id)
         row = session.get(LeaseRow, image_id)
+        now = store.database.now(session)
         if row is None:
             row = LeaseRow(image_id=image_id)
             session.add(row)
-        elif row.program != store.program and row.expires > now():
+        elif row.program != store.program and row.expires > now:
             same = same_person(row.holder, store.author)
             if not (same and take_over):
                 raise ProjectError(_explain(image.name, row, same))
-        row.holder, row.program, row.expires = store.author, store.program, now() + duration
+        row.holder, row.program, row.expires = store.author, store.program, now + duration
         session.flush()
         return lease_value(row)
 

@@ -1,14 +1,14 @@
-"""Migrations of the tables of a project made by an earlier version."""
+"""Migrations of the tables of a project made by an earlier version.
+
+One list for SQLite and PostgreSQL: each is SQL that both understand, in one transaction with the
+new checksums of all rows. Tools that keep a list of their own would be a second one.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, select, text, update
-
-from napari_retina_seg.project.checksums import stamp_all
-from napari_retina_seg.project.tables import SchemaVersionRow
+from sqlalchemy import Connection, text
 
 Migration = Callable[[Connection], None]
 
@@ -30,7 +30,7 @@ def _add_confirmed_names(connection: Connection) -> None:
 
 
 def _add_checksums(connection: Connection) -> None:
-    """Add the checksums of all records, which follow every migration; see `stamp_all`."""
+    """Add the checksums of all records, which follow every migration; see `Database`."""
     del connection
 
 
@@ -82,29 +82,3 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_model_uses,
     _add_review_figures,
 )
-
-
-def migrate_tables(writer: Engine, migrations: tuple[Migration, ...]) -> None:
-    """Bring tables up to date in one transaction, and give their rows checksums.
-
-    Parameters
-    ----------
-    writer : Engine
-        Whose transactions take the lock when they begin.
-    migrations : tuple of callable
-        All of them, those that were applied before too.
-    """
-    with writer.begin() as connection:
-        # Another process may have migrated them meanwhile.
-        found = connection.execute(select(SchemaVersionRow.version)).scalar_one()
-        for migration in migrations[found - 1 :]:
-            migration(connection)
-        connection.execute(update(SchemaVersionRow).values(version=1 + len(migrations)))
-        stamp_all(raw_connection(connection))
-
-
-def raw_connection(connection: Connection) -> sqlite3.Connection:
-    """Return the connection of the driver."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the only driver
-    return raw

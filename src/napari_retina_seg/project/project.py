@@ -49,7 +49,14 @@ class Project(ProjectManagement):
     """
 
     @classmethod
-    def create(cls, folder: str | Path, *, scheme: LabelScheme | str, author: str) -> Self:
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        scheme: LabelScheme | str,
+        author: str,
+        database: str | None = None,
+    ) -> Self:
         """Create a project and open it.
 
         Parameters
@@ -60,6 +67,9 @@ class Project(ProjectManagement):
             The classes of all masks, or the name of such a scheme, e.g. ``"oct-layers"``.
         author : str
             Name of the person who works on it.
+        database : str, optional
+            Where its records are kept, for people on several computers: an empty PostgreSQL
+            database, ``"postgresql://host/name"``. By default in the folder.
 
         Returns
         -------
@@ -69,7 +79,8 @@ class Project(ProjectManagement):
         Raises
         ------
         ProjectError
-            If there is a project already, the folder can't be written, or there is no such scheme.
+            If there is a project already, the folder can't be written, there is no such scheme, or
+            the server can't be reached or refuses.
 
         Examples
         --------
@@ -80,7 +91,7 @@ class Project(ProjectManagement):
         1
         """
         folder = Path(folder)
-        create_folder(folder, find_scheme(scheme), author)
+        create_folder(folder, find_scheme(scheme), author, database)
         return cls(folder, author=author)
 
     def add_images(

@@ -13,7 +13,7 @@ from napari_retina_seg.project.blinding import blinded_images, blinded_to
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.removals import find_removals, is_removed
 from napari_retina_seg.project.states import FIRST_DONE, TOLD_AS_CORRECTED, State
-from napari_retina_seg.project.store import Store, image_value, lease_value, now
+from napari_retina_seg.project.store import Store, image_value, lease_value
 from napari_retina_seg.project.tables import ImageRow, LeaseRow, VersionRow
 from napari_retina_seg.project.values import ProjectImage, Status
 
@@ -137,7 +137,8 @@ def find_status(store: Store) -> Status:
             .select_from(ImageRow)
             .where(ImageRow.conflict.is_(True), ~is_removed())
         )
-        leases = select(LeaseRow).where(LeaseRow.expires > now()).order_by(LeaseRow.image_id)
+        unexpired = LeaseRow.expires > store.database.now(session)
+        leases = select(LeaseRow).where(unexpired).order_by(LeaseRow.image_id)
         return Status(
             images=sum(states.values()),
             states=states,

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
+from napari_retina_seg.project.address import read_address
 from napari_retina_seg.project.autosaves import autosave_path
 from napari_retina_seg.project.backups import find_in_backups
 from napari_retina_seg.project.checksums import (
@@ -34,8 +35,9 @@ from napari_retina_seg.project.contents import (
     encode_mask,
 )
 from napari_retina_seg.project.damage import explain_error
-from napari_retina_seg.project.database import DATABASE, PATIENCE
+from napari_retina_seg.project.database import PATIENCE
 from napari_retina_seg.project.files import inspect_file
+from napari_retina_seg.project.sqlite_database import DATABASE
 from napari_retina_seg.project.sqlite_files import sqlite_uri
 from napari_retina_seg.project.store import Store, image_row, stored_file
 from napari_retina_seg.project.tables import VERSION_TRIGGERS, AutosaveRow, FileRow, VersionRow
@@ -69,6 +71,8 @@ def repair_records(folder: Path) -> tuple[str, ...]:
         If the database can't be read or written.
     """
     path = folder / DATABASE
+    if read_address(folder) is not None:  # its administrator restores a backup
+        return ()
     try:
         with closing(open_raw(sqlite_uri(path.resolve(), "mode=rw"), PATIENCE)) as raw:
             altered = list(find_altered(raw))

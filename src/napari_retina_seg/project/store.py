@@ -145,7 +145,7 @@ def versions_of(session: Session, image: ImageRow) -> list[VersionRow]:
     if [row.number for row in rows] != list(range(1, len(rows) + 1)):
         raise ProjectError(
             f"A version of '{image.name}' is missing: run 'project check', or restore a backup of"
-            " project.sqlite."
+            " the database."
         )
     return rows
 

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import (
     DDL,
     JSON,
+    BigInteger,
     ForeignKey,
     Index,
+    Integer,
     String,
     TypeDecorator,
     UniqueConstraint,
@@ -83,7 +85,7 @@ class FileRow(Base):
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
     suffix: Mapped[str]
-    size: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
 
 
 class ImageRow(Base):
@@ -174,12 +176,17 @@ VERSION_TRIGGERS = {
     " version BEGIN SELECT RAISE(ABORT, 'versions are never changed'); END"
     for each in ("UPDATE", "DELETE")
 }
-for _statement in VERSION_TRIGGERS.values():
-    event.listen(
-        VersionRow.__table__,
-        "after_create",
-        DDL(_statement),  # type: ignore[no-untyped-call]
-    )
+VERSION_TRIGGER = "version_no_change"
+_POSTGRESQL = (
+    "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN RAISE EXCEPTION 'versions are never changed'; END$$",
+    f"CREATE TRIGGER {VERSION_TRIGGER} BEFORE UPDATE OR DELETE OR TRUNCATE ON version"
+    " EXECUTE FUNCTION refuse_change()",
+)
+for _dialect, _statements in (("sqlite", VERSION_TRIGGERS.values()), ("postgresql", _POSTGRESQL)):
+    for _statement in _statements:
+        _rule = DDL(_statement)  # type: ignore[no-untyped-call]
+        event.listen(VersionRow.__table__, "after_create", _rule.execute_if(dialect=_dialect))
 
 
 class SecondGraderRow(Base):

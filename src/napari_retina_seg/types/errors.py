@@ -40,6 +40,10 @@ class ProjectError(RetinaSegError):
     """An annotation project that can't be opened or saved, or a request that it refuses."""
 
 
+class ServerAwayError(ProjectError):
+    """The server with the records of a project can't be reached at present."""
+
+
 class TooEarlyError(ProjectError):
     """A step that has to be done first is missing; nothing went wrong."""
 

@@ -17,8 +17,8 @@ from napari_retina_seg._napari.review.widget import open_in_browser
 from napari_retina_seg.io.masks import save_mask
 from napari_retina_seg.project.checksums import stamp_all
 from napari_retina_seg.project.filters import Order
-from napari_retina_seg.project.migrations import raw_connection
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.sqlite_database import raw_connection
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.types.errors import ProjectError

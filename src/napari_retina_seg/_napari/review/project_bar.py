@@ -26,7 +26,7 @@ from napari_retina_seg._napari.scheme_box import SchemeBox
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import stack, text
 from napari_retina_seg.io import SUFFIXES
-from napari_retina_seg.project.database import DATABASE
+from napari_retina_seg.project.backends import has_project
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
@@ -241,7 +241,7 @@ class NewProject(QDialog):
     def _check(self) -> None:
         complete = bool(self.folder_edit.text().strip() and self.author_edit.text().strip())
         problem = ""
-        if complete and (self.folder / DATABASE).exists():
+        if complete and has_project(self.folder):
             problem = "This folder has a project: choose another folder, or open it with Open…"
         button = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
         button.setEnabled(complete and not problem)

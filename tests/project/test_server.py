@@ -1,0 +1,250 @@
+"""Projects whose records are in PostgreSQL: what only a server does, and what it refuses."""
+
+import json
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from napari_retina_seg.project import address, postgresql_database
+from napari_retina_seg.project.check import find_record_damage
+from napari_retina_seg.project.migrations import MIGRATIONS
+from napari_retina_seg.project.postgresql_database import PostgresqlDatabase
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import Action
+from napari_retina_seg.types.errors import ProjectError, ServerAwayError
+from napari_retina_seg.types.labels import OCT_LAYERS
+
+PRESENT_VERSION = f"UPDATE schema_version SET version = {1 + len(MIGRATIONS)}"  # noqa: S608
+
+
+@pytest.fixture
+def folder(shared_project, tmp_path):
+    return shared_project(tmp_path / "project")
+
+
+@pytest.fixture
+def admin(server):
+    return lambda statement: server.run(statement, "study")
+
+
+def set_address(folder, **changes):
+    known = json.loads((folder / "database.json").read_text())
+    (folder / "database.json").write_text(json.dumps(known | changes))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://ann:secret@host/study", "must not have a password"),
+        ("postgresql://host/study?password=secret", "must not have a password"),
+        ("postgresql://host", "ends with its name"),
+        ("mysql://host/study", "not the address of a PostgreSQL database"),
+        ("study", "not the address of a PostgreSQL database"),
+        ("postgresql://host/study?passfile=/etc/shadow", "can't have the option 'passfile'"),
+    ],
+)
+def test_other_addresses_are_refused_before_anything_is_made(tmp_path, url, said):
+    with pytest.raises(ProjectError, match=said) as error:
+        Project.create(tmp_path / "p", scheme=OCT_LAYERS, author="Ann", database=url)
+    assert "secret" not in str(error.value)
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "encrypted"),
+    [
+        ("postgresql://db.example.org/study", True),
+        ("postgresql://db.example.org/study?sslmode=require", False),
+        ("postgresql://localhost/study", False),
+        ("postgresql:///study?host=/run/postgresql", False),
+        ("postgresql:///?service=study", False),
+    ],
+)
+def test_the_connection_to_another_computer_is_verified_by_default(url, encrypted, monkeypatch):
+    for name in ("PGSSLMODE", "PGSERVICE", "PGHOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert address.is_encrypted_by_default(address.parse_address(url)) is encrypted
+
+
+def test_a_folder_says_where_its_records_are_and_keeps_the_masks(ann, image, make):
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    names = {path.name for path in ann.folder.iterdir()}
+    assert names == {"database.json", "files", "autosave"}
+    assert len([path for path in (ann.folder / "files").rglob("*") if path.is_file()]) == 1
+    assert ann.check() == ()
+
+
+def test_an_address_that_is_damaged_is_named(folder):
+    (folder / "database.json").write_text("{")
+    with pytest.raises(ProjectError, match="does not say where the records"):
+        Project(folder, author="Ann")
+
+
+def test_the_database_of_another_project_is_refused(folder):
+    set_address(folder, project="0" * 16)
+    with pytest.raises(ProjectError, match="holds another project"):
+        Project(folder, author="Ann")
+
+
+def test_a_database_has_one_project(folder, server, tmp_path):
+    with pytest.raises(ProjectError, match="already: each project needs a database of its own"):
+        Project.create(
+            tmp_path / "b", scheme=OCT_LAYERS, author="Ann", database=server.url("study")
+        )
+    with pytest.raises(ProjectError, match="already: open it"):
+        Project.create(folder, scheme=OCT_LAYERS, author="Ann")
+
+
+def test_a_database_without_a_project_is_named(folder, server):
+    set_address(folder, url=server.url("template1"))
+    with pytest.raises(ProjectError, match="There is no project in the database"):
+        Project(folder, author="Ann")
+
+
+def test_what_a_server_refuses_is_one_sentence(folder, server, monkeypatch):
+    monkeypatch.setenv("PGPASSFILE", str(folder / "none"))
+    refused = {
+        server.url("unheard_of"): "The server has no database",
+        server.url("study", "nobody_of_here"): "does not let you in",
+        server.url("study", "guarded"): "refuses your password",
+        f"postgresql:///study?host={folder}": "can't be reached",
+    }
+    server.run("DROP ROLE IF EXISTS guarded")
+    server.run("CREATE ROLE guarded LOGIN PASSWORD 'secret'")
+    for url, said in refused.items():
+        set_address(folder, url=url)
+        with pytest.raises(ProjectError, match=said) as error:
+            Project(folder, author="Ann")
+        assert "\n" not in str(error.value)
+
+
+def test_the_password_comes_from_the_file_of_the_user(folder, server, admin, monkeypatch):
+    server.run("DROP ROLE IF EXISTS guarded")
+    server.run("CREATE ROLE guarded LOGIN PASSWORD 'secret'")
+    passwords = folder.parent / "pgpass"
+    passwords.write_text("*:*:*:guarded:secret\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    set_address(folder, url=server.url("study", "guarded"))
+    with pytest.raises(ProjectError, match="no permission"):
+        Project(folder, author="Ann")
+    admin("GRANT SELECT ON ALL TABLES IN SCHEMA public TO guarded")
+    with Project(folder, author="Ann") as project:
+        assert project.read_only
+        with pytest.raises(ProjectError, match="read-only"):
+            project.rank_images()
+    admin("DROP OWNED BY guarded")
+
+
+def test_without_the_driver_the_command_that_installs_it_is_named(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ProjectError, match=r"pip install 'napari-retina-seg\[postgresql\]'"):
+        Project(folder, author="Ann")
+
+
+def test_a_newer_project_is_refused(folder, admin):
+    admin("UPDATE schema_version SET version = 99")
+    try:
+        with pytest.raises(ProjectError, match="made by a newer version"):
+            Project(folder, author="Ann")
+    finally:
+        admin(PRESENT_VERSION)
+
+
+def test_an_older_project_is_brought_up_to_date_in_one_transaction(folder, admin, image):
+    def add_table(connection):
+        connection.execute(text("CREATE TABLE camera (id INTEGER NOT NULL PRIMARY KEY)"))
+
+    def fails(connection):
+        add_table(connection)
+        raise ProjectError("halfway")
+
+    where = address.read_address(folder)
+    with pytest.raises(ProjectError, match="halfway"):
+        PostgresqlDatabase(folder, *where, migrations=(*MIGRATIONS, fails))
+    with Project(folder, author="Ann") as project:
+        assert len(project.images()) == 1
+    database = PostgresqlDatabase(folder, *where, migrations=(*MIGRATIONS, add_table))
+    assert database.find_damage() == []
+    database.close()
+    admin("DROP TABLE camera")
+    admin(PRESENT_VERSION)
+    database = PostgresqlDatabase(folder, *where)
+    database._migrate_tables(database._writer)  # gives the row its checksum again
+    assert database.find_damage() == []
+    database.close()
+
+
+def test_a_changed_record_stops_the_project(ann, image, folder, admin):
+    admin("UPDATE image SET name = 'another'")
+    with pytest.raises(ProjectError, match=r"table 'image' is not as it was saved.*pg_restore"):
+        Project(folder, author="Ann")
+    assert [finding.kind for finding in find_record_damage(folder)] == ["database"]
+
+
+def test_the_server_itself_refuses_to_change_a_version(ann, image, make, admin):
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    for statement in ("UPDATE version SET author = 'Eve'", "DELETE FROM version"):
+        with pytest.raises(Exception, match="versions are never changed"):
+            admin(statement)
+
+
+def test_leases_expire_by_the_server_s_clock(ann, image):
+    lease = ann.check_out(image.id, timedelta(minutes=10))
+    with ann._store.database.reading() as session:
+        server_time = ann._store.database.now(session)
+    assert server_time.tzinfo is UTC
+    assert timedelta(minutes=9) < lease.expires - server_time < timedelta(minutes=10)
+    assert abs(server_time - datetime.now(UTC)) < timedelta(minutes=1)  # one computer here
+
+
+def test_a_writer_that_holds_the_lock_for_long_is_reported(ann, image, make, server, monkeypatch):
+    impatient = {
+        **postgresql_database._CONNECTION,
+        "options": "-c search_path=public -c lock_timeout=100ms",
+    }
+    monkeypatch.setattr(postgresql_database, "_CONNECTION", impatient)
+    with Project(ann.folder, author="Bob") as bob, ann._store.database.writing() as session:
+        session.execute(text("SELECT 1"))  # takes the lock
+        with pytest.raises(ProjectError, match="locked by another program"):
+            bob.save_version(image.id, make.annotation(), Action.DRAFT)
+
+
+def test_writers_wait_for_each_other(ann, bob, image, make):
+    with ann._store.database.writing() as session:
+        session.execute(text("SELECT 1"))  # takes the lock
+        saving = threading.Thread(
+            target=bob.save_version, args=(image.id, make.annotation(), Action.DRAFT)
+        )
+        saving.start()
+        saving.join(0.3)
+        assert saving.is_alive()
+    saving.join()
+    assert [version.author for version in ann.history(image.id)] == ["Bob"]
+
+
+def test_what_no_database_can_keep_is_refused_in_one_sentence(ann, image):
+    with pytest.raises(ProjectError, match="can't keep what was entered"):
+        ann.mark_ungradable(image.id, "blurred\0")
+    assert ann.history(image.id) == ()
+
+
+def test_a_project_that_has_moved_is_not_written_any_more(ann, image, make):
+    address.write_address(ann.folder, address.parse_address("postgresql://a/b"), "0" * 16)
+    with pytest.raises(ProjectError, match="vanished or was replaced"):
+        ann.save_version(image.id, make.annotation(), Action.CORRECT)
+
+
+def test_a_server_that_is_away_and_comes_back(ann, image, make, server):
+    server.stop()
+    try:
+        with pytest.raises(ServerAwayError, match="can't be reached"):
+            ann.save_version(image.id, make.annotation(), Action.CORRECT)
+        with pytest.raises(ServerAwayError, match="can't be reached"):
+            ann.images()
+    finally:
+        server.start()
+    assert ann.save_version(image.id, make.annotation(), Action.CORRECT).number == 1
