@@ -95,10 +95,12 @@ class MaskLines:
         RetinaSegError
             If the mask is read-only.
         """
-        volume = np.array(self.mask.data[leading])
+        first, last = min(scans), max(scans)
+        where = (*leading, slice(first, last + 1))  # not the whole volume, for speed
+        block = np.array(self.mask.data[where])
         for index, (_, labels) in scans.items():
-            volume[index] = labels
-        done = change(self.mask, volume, leading)
+            block[index - first] = labels
+        done = change(self.mask, block, where)
         self._set({(*leading, index): lines for index, (lines, _) in scans.items()})
         self._keep()
         return done
