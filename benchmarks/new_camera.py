@@ -78,12 +78,12 @@ def main() -> None:
     replace_section(PAGE, "new camera: written by benchmarks/new_camera.py", section(read()))
 
 
-def new_camera(data: Path, camera: str, known: str) -> Trial:
+def new_camera(data: Path, camera: str, known: str, patients: int = TAUGHT) -> Trial:
     """Return the photographs of a camera, with those of the one that is known."""
     images, others = (read_dataset(data / CAMERAS[name]) for name in (camera, known))
     tested, kept = of_split(images, "test"), of_split(others, "test")
     by_patient = {image.group: image for image in of_split(images, "train")}
-    taught = tuple(list(by_patient.values())[:TAUGHT])
+    taught = tuple(list(by_patient.values())[:patients])
     return Trial("", taught, tuple(tested), tuple(kept), (), tuple(tested), RECIPES)
 
 
