@@ -52,6 +52,7 @@ RESULTS = ROOT / "docs/learning_rounds.json"
 PAGE = ROOT / "docs/learning.md"
 EACH = 5  # images in each round
 ROUNDS = 4
+ROUNDING = 1e-4  # of the scores
 QUEUE, CHANCE, ALL = "queue", "chance", "all"
 COLORS = {QUEUE: "#0072b2", CHANCE: "#d55e00", ALL: "#000000"}
 LABELS = {QUEUE: "expected gain", CHANCE: "chance", ALL: "all images"}
@@ -253,15 +254,17 @@ def section(kind: Kind, found: Mapping[str, Found], file: Path) -> str:
 
 def verdict(ends: Mapping[str, npt.NDArray[np.float64]], most: int, images: int) -> str:
     """Say whether what was aimed at was reached."""
-    short = ends[ALL].mean() - ends[QUEUE].mean()
-    reached = "Reached" if short <= 0 else f"Missed by {short:.4f}"
-    gain = ends[QUEUE].mean() - ends[CHANCE].mean()
-    better = "Reached" if gain > 0 else "Missed"
+    queue, chance, whole = (float(ends[arm].mean()) for arm in (QUEUE, CHANCE, ALL))
+    if abs(queue - whole) < ROUNDING:
+        reached = "reached, within rounding"
+    else:
+        reached = "reached" if queue > whole else "missed"
     return (
-        f"Aim: the score of all images with at most half of them ({most} of {images}), in the mean"
-        f" over the seeds. {reached}. Aim: better than chance in the mean after the last round."
-        f" {better} ({gain:+.4f}; spread of the difference over the seeds"
-        f" {(ends[QUEUE] - ends[CHANCE]).std():.4f})."
+        f"Aim: the score of all {images} images with at most half of them, in the mean over the"
+        f" seeds: {queue:.4f} with {most} against {whole:.4f}, {reached}. Aim: better than chance"
+        f" in the mean after the last round: {queue:.4f} against {chance:.4f},"
+        f" {'reached' if queue > chance else 'missed'}; the difference spreads by"
+        f" {(ends[QUEUE] - ends[CHANCE]).std():.4f} over the seeds (standard deviation)."
     )
 
 

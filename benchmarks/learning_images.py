@@ -139,7 +139,8 @@ def shrink_photographs(data: Path, folder: Path) -> tuple[LabelledImage, ...]:
 
     Of those that are only scored every second one is taken.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    for side in ("images", "masks"):
+        (folder / side).mkdir(parents=True, exist_ok=True)
     for dataset, smaller in SMALLER.items():
         images = read_dataset(data / dataset)
         tested = [image for image in images if image.split == "test"][::2]
@@ -147,14 +148,14 @@ def shrink_photographs(data: Path, folder: Path) -> tuple[LabelledImage, ...]:
             prefix = TESTED if image in tested else ""
             eye = image.group.replace("_", "")
             name = f"{prefix}{dataset.split('_')[0]}{eye}_{image.name.replace('_', '')}"
-            if (folder / f"{name}_mask.png").exists():
+            if (folder / "masks" / f"{name}.png").exists():
                 continue
             pixels, vessels = image.pixels(), (image.labels() > 0).astype(np.float32)
             size = tuple(side // smaller for side in pixels.shape[1::-1])
             small = cv2.resize(pixels[..., ::-1], size, interpolation=cv2.INTER_AREA)
             share = cv2.resize(vessels, size, interpolation=cv2.INTER_AREA)
-            cv2.imwrite(str(folder / f"{name}.png"), small)
-            cv2.imwrite(str(folder / f"{name}_mask.png"), (share > 0.4).astype(np.uint8))
+            cv2.imwrite(str(folder / "images" / f"{name}.png"), small)
+            cv2.imwrite(str(folder / "masks" / f"{name}.png"), (share > 0.4).astype(np.uint8))
     return read_dataset(folder)
 
 
