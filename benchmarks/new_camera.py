@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--cameras", nargs="*", choices=list(CAMERAS), default=list(CAMERAS))
     parser.add_argument("--only", nargs="*", choices=list(RECIPES), default=[RECIPE])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1])
-    parser.add_argument("--epochs", type=int, default=3, help="of 20 steps")
+    parser.add_argument("--epochs", type=int, default=10, help="of 20 steps")
     parser.add_argument(
         "--shares",
         type=float,
@@ -117,7 +117,7 @@ def section(results: Mapping[str, Any]) -> str:
         " set. F1 is the mean over the test photographs, inside the field of view. What there is to"
         " reach is the F1 of the same network that learnt from the whole training set of that"
         " camera. A share of the parent is mixed into the weights afterwards; the program's own"
-        f" recipe is `{RECIPE}`, 60 steps, with 50% of the parent. Written by"
+        f" recipe is `{RECIPE}`, 200 steps, with 50% of the parent. Written by"
         " `benchmarks/new_camera.py`.",
     ]
     for camera, found in results.items():
