@@ -20,6 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fine_tuning import PAGE, RECIPES, ROOT, Trial, mix, score, table, took, train
 from leave_one_out import CAMERAS, of_split
 from tables import replace_section
@@ -33,7 +34,8 @@ from napari_retina_seg.types.progress import finish
 
 RESULTS = ROOT / "docs/new_camera.json"
 TAUGHT = 6  # photographs, of as many patients
-RECIPE = "kept-1e-3"  # the program's, but for its share of the parent
+RECIPE, STEPS, SHARE = "kept-1e-3", 200, 0.4  # the program's
+AIM = 0.7
 
 
 def main() -> None:
@@ -44,12 +46,12 @@ def main() -> None:
     parser.add_argument("--cameras", nargs="*", choices=list(CAMERAS), default=list(CAMERAS))
     parser.add_argument("--only", nargs="*", choices=list(RECIPES), default=[RECIPE])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1])
-    parser.add_argument("--epochs", type=int, default=10, help="of 20 steps")
+    parser.add_argument("--epochs", type=int, default=STEPS // 20, help="of 20 steps")
     parser.add_argument(
         "--shares",
         type=float,
         nargs="*",
-        default=[0.5],
+        default=[SHARE],
         help="of the parent in weights mixed later",
     )
     arguments = parser.parse_args()
@@ -117,7 +119,7 @@ def section(results: Mapping[str, Any]) -> str:
         " set. F1 is the mean over the test photographs, inside the field of view. What there is to"
         " reach is the F1 of the same network that learnt from the whole training set of that"
         " camera. A share of the parent is mixed into the weights afterwards; the program's own"
-        f" recipe is `{RECIPE}`, 200 steps, with 50% of the parent. Written by"
+        f" recipe is `{RECIPE}`, {STEPS} steps, with {SHARE:.0%} of the parent. Written by"
         " `benchmarks/new_camera.py`.",
     ]
     for camera, found in results.items():
@@ -128,7 +130,31 @@ def section(results: Mapping[str, Any]) -> str:
             f" {images['known']} of the known camera. To reach: {found['unaltered']:.3f}.",
             table(found),
         ]
+    parts.append(verdict(results))
     return "\n\n".join(parts)
+
+
+def verdict(results: Mapping[str, Any]) -> str:
+    """Say what the program's recipe gives back, and what it costs."""
+    shares, costs = [], []
+    for found in results.values():
+        runs = [one for one in found["runs"].values() if is_the_programs(one)]
+        gains = [one["F1"] - found["parent"]["F1"] for one in runs]
+        shares += [gain / (found["unaltered"] - found["parent"]["F1"]) for gain in gains]
+        costs += [one["F1 known"] - found["parent"]["F1 known"] for one in runs]
+    if not shares:
+        return ""
+    return (
+        f"Aim: 70% of the loss. By the program's recipe: {np.mean(shares):.0%} in the mean"
+        f" ({min(shares):.0%} to {max(shares):.0%}),"
+        f" {'reached' if np.mean(shares) >= AIM else 'missed'}. It costs {min(costs):+.3f} to"
+        f" {max(costs):+.3f} of F1 on the one camera that these models knew; the shipped model,"
+        " which knows several, loses less (see the tables above)."
+    )
+
+
+def is_the_programs(run: Mapping[str, Any]) -> bool:
+    return run["steps"] == STEPS and run["recipe"] == f"{RECIPE}, {SHARE:.0%} of the parent"
 
 
 if __name__ == "__main__":
