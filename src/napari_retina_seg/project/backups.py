@@ -41,21 +41,39 @@ def back_up(path: Path, today: date) -> None:
     target = folder / _NAME.format(today.isoformat())
     if folder.is_symlink() or target.exists():  # a link could lead out of the project
         return
-    draft = draft_path(target)
     with contextlib.suppress(OSError, sqlite3.Error):
-        folder.mkdir(exist_ok=True)
-        try:
-            with (
-                closing(open_raw(_uri(path), 1)) as source,
-                closing(sqlite3.connect(draft)) as copy,
-            ):
-                source.backup(copy)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_folder(folder)
+        copy_records(path, target.name)
         for old in list_backups(path.parent)[_KEPT:]:
             old.unlink()
+
+
+def copy_records(path: Path, name: str) -> Path:
+    """Copy a database, which other programs may be using, to the folder of backups.
+
+    Parameters
+    ----------
+    path : Path
+        The database.
+    name : str
+        Of the copy.
+
+    Raises
+    ------
+    OSError, sqlite3.Error
+        If it can't be copied.
+    """
+    folder = path.parent / BACKUPS
+    target = folder / name
+    draft = draft_path(target)
+    folder.mkdir(exist_ok=True)
+    try:
+        with closing(open_raw(_uri(path), 1)) as source, closing(sqlite3.connect(draft)) as copy:
+            source.backup(copy)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(folder)
+    return target
 
 
 def list_backups(folder: Path) -> list[Path]:

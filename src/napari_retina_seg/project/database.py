@@ -102,6 +102,13 @@ class Database(ABC):
                 self.check_place()  # the records may have been moved while this one waited
             self.check_place()
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        """Keep all other writers waiting while the records are copied."""
+        self.check_writable()
+        with self._translate_errors(), self._writer.begin() as connection:
+            yield connection
+
     def now(self, session: Session) -> datetime:
         """Return the time by which leases expire, the same one for all computers, in UTC."""
         del session

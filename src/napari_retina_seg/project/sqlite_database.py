@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from napari_retina_seg.io.atomic import draft_path, sync_folder
+from napari_retina_seg.project.address import ADDRESS
 from napari_retina_seg.project.backups import advise_restoring, back_up
 from napari_retina_seg.project.checksums import (
     AlteredRow,
@@ -106,6 +107,15 @@ class SqliteDatabase(Database):
                 " read-only and nothing was saved: free some space, then open it again."
             )
         super().check_writable()
+
+    def check_place(self) -> None:
+        """Raise `ProjectError` if the file is no longer where it was opened, or counts no more."""
+        super().check_place()
+        if (self.folder / ADDRESS).exists():
+            raise ProjectError(
+                f"The records of '{self.folder}' were moved to another database while the project"
+                " was open: nothing more can be saved in this one. Open the project again."
+            )
 
     def find_damage(self) -> list[str]:
         """Return what is wrong with the database; see `Database.find_damage`."""
