@@ -8,7 +8,11 @@ import pytest
 from distributed import LocalCluster
 
 from helpers import write_png
+from napari_retina_seg.datasets.layouts import read_data
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
+from napari_retina_seg.inference.evaluate import iter_evaluate_against
+from napari_retina_seg.project.project import Project
+from napari_retina_seg.types.progress import finish
 from napari_retina_seg.workflows import cluster
 from napari_retina_seg.workflows.cluster import ClusterError, open_cluster
 from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
@@ -97,6 +101,55 @@ def test_measure_writes_the_same_tables_and_pages(run, scheduler, folder):
     assert all(line.startswith("Dashboard: http://") for line in told[1] - told[0])
     assert "pixel size is not known" in alone.stderr
     assert contents(folder / "there") == contents(folder / "here")
+
+
+def write_data(folder):
+    for index in range(4):
+        shown = phantom_bscan(index, 96, 128)
+        write_png(folder / "data" / "images" / f"{index}.png", shown.image.pixels)
+        write_png(folder / "data" / "labels" / f"{index}.png", shown.labels)
+
+
+def test_an_evaluation_finds_the_same_scores(scheduler, folder, oct_model):
+    write_data(folder)
+    images = read_data([folder / "data"])
+    alone = finish(iter_evaluate_against(oct_model, images, [None]))
+    with open_cluster(ClusterOptions(scheduler=scheduler)) as opened:
+        job = iter_evaluate_against(oct_model, images, [None], mapper=opened.iter_map)
+        shared = finish(job)
+    for one, other in zip(alone, shared, strict=True):
+        assert [image.scores for image in one.images] == [image.scores for image in other.images]
+        assert [case.image.name for case in one.worst] == [case.image.name for case in other.worst]
+        assert one.pooled == other.pooled
+
+
+def test_dataset_check_finds_the_same(run, scheduler, folder):
+    write_data(folder)
+    (folder / "data" / "images" / "1.png").write_text("no image")
+    call = ("dataset", "check", "data")
+    alone, shared = run(*call, "-o", "here"), run(*call, "-o", "there", "--scheduler", scheduler)
+    assert (alone.exit_code, shared.exit_code) == (1, 1), shared.output
+    reports = [(folder / one / "dataset.json").read_text() for one in ("here", "there")]
+    assert reports[1].replace(f"{folder}/", "") == reports[0]
+
+
+def test_predictions_of_workers_are_saved_in_the_project(
+    run, scheduler, folder, oct_model, empty_project
+):
+    found = []
+    for name, options in (("here", ()), ("there", ("--scheduler", scheduler))):
+        shutil.copytree(empty_project, folder / name)
+        run("project", "add", name, "in", "--author", "Ann")
+        call = ("project", "predict", name, "--model", oct_model.path, "--author", "Ann")
+        result = run(*call, *options)
+        assert result.exit_code == 0, result.output
+        assert "3 predicted" in result.stdout
+        with Project(folder / name, author="Ann") as project:
+            masks = [project.annotation(image.id, 1) for image in project.images()]
+            found.append([(mask.labels.tolist(), mask.boundaries.tolist()) for mask in masks])
+        again = run(*call, *options)
+        assert "3 skipped: predicted by this model already" in again.stdout
+    assert found[0] == found[1]
 
 
 def test_no_scheduler_is_said_in_a_sentence(run, folder, monkeypatch):

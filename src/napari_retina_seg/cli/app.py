@@ -97,7 +97,7 @@ project.app.command("roll-back")(improve.roll_back_command)
 project.app.command("models")(improve.used_models_command)
 app.add_typer(project.app, name="project")
 app.command("train")(opens_files(train.train_command))
-app.command("evaluate")(opens_files(evaluate.evaluate_command))
+app.command("evaluate")(opens_files(on_workers(evaluate.evaluate_command)))
 
 
 def _show_version(wanted: bool) -> None:

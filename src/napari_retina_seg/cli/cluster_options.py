@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from napari_retina_seg.cli.console import Bar, UsageError
+from napari_retina_seg.cli.console import Bar, UsageError, start_engine
+from napari_retina_seg.types.batches import Mapper, iter_in_turn
 from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
@@ -77,3 +79,27 @@ def opened(
             bar.say(f"Dashboard: {cluster.dashboard}")
         bar.begin(f"On {cluster.label}")
         yield cluster
+
+
+@contextmanager
+def opened_mapper(
+    options: ClusterOptions | None,
+    bar: Bar,
+    needs: WorkerNeeds | None = None,
+    *,
+    starts_engine: bool = True,
+) -> Iterator[Mapper]:
+    """Open the workers, or without options start TensorFlow here; yield what maps jobs."""
+    if options is not None:
+        with opened(options, bar, needs) as cluster:
+            yield cluster.iter_map
+        return
+    if starts_engine:
+        bar.begin("Starting TensorFlow")
+        start_engine()
+    yield iter_in_turn
+
+
+def seen_by_workers(paths: Sequence[Path], options: ClusterOptions | None) -> list[Path]:
+    """Return paths that mean the same in workers that were started in another folder."""
+    return [path if options is None else path.absolute() for path in paths]

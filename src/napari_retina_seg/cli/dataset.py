@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_retina_seg.cli.cluster_options import on_workers, opened_mapper, seen_by_workers
 from napari_retina_seg.cli.console import Bar, as_cell, echo, interruptible
 from napari_retina_seg.cli.data_options import (
     GroupPattern,
@@ -20,6 +21,7 @@ from napari_retina_seg.cli.data_options import (
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports, free_folder
 from napari_retina_seg.cli.limits import opens_files
 from napari_retina_seg.types.text import displayed
+from napari_retina_seg.workflows.cluster_options import ClusterOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +42,7 @@ def dataset_command() -> None:
 
 @app.command("check")
 @opens_files
+@on_workers
 def check_command(
     folders: Annotated[
         list[Path],
@@ -68,6 +71,7 @@ def check_command(
     groups: Groups = None,
     remap: Remap = None,
     overwrite: OverwriteReport = False,
+    cluster: ClusterOptions | None = None,
 ) -> None:
     """Read every image and mask; report contents, distribution and problems.
 
@@ -78,13 +82,14 @@ def check_command(
     from napari_retina_seg.datasets.layouts import read_data
     from napari_retina_seg.reports.dataset import FILES, write_report
 
-    images = read_data(folders, options=options)
+    images = read_data(seen_by_workers(folders, cluster), options=options)
     folder = out or free_folder(_FOLDER)
     check_reports(folder, FILES, overwrite=overwrite)
     with Bar(1) as bar, interruptible() as token:
         from napari_retina_seg.datasets.check import iter_check_dataset
 
-        check = bar.walk(iter_check_dataset(images, classes, token), "Reading")
+        with opened_mapper(cluster, bar, starts_engine=False) as mapper:
+            check = bar.walk(iter_check_dataset(images, classes, token, mapper), "Reading")
         bar.begin("Writing the report")
         written = write_report(check, folder)
     _print_summary(check)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from napari_retina_seg.cli.batch import choose_model
+from napari_retina_seg.cli.cluster_options import opened_mapper, seen_by_workers
 from napari_retina_seg.cli.console import (
     Bar,
     UsageError,
     as_cell,
     echo,
     interruptible,
-    start_engine,
 )
 from napari_retina_seg.cli.data_options import (
     Data,
@@ -29,6 +29,7 @@ from napari_retina_seg.cli.data_options import (
     read_options,
 )
 from napari_retina_seg.cli.inputs import OverwriteReport, check_reports
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from napari_retina_seg.metrics.measures import Key
     from napari_retina_seg.models.registry import ModelFolder
     from napari_retina_seg.reports.evaluation import Report
+    from napari_retina_seg.types.batches import Mapper
     from napari_retina_seg.types.progress import CancelToken
 
 _FLATTERED = "Some of these images may be training images of the model, which inflates its scores."
@@ -98,6 +100,7 @@ def evaluate_command(
     remap: Remap = None,
     skip_bad: SkipBad = False,
     overwrite: OverwriteReport = False,
+    cluster: ClusterOptions | None = None,
 ) -> None:
     """Score a model on images with expert masks: a page, a table and JSON.
 
@@ -117,7 +120,9 @@ def evaluate_command(
     from napari_retina_seg.reports.evaluation import FILES, Report, write_report
 
     spec = models[0].spec
-    found = read_data(data, options=read_options(group_pattern, groups, remap))
+    found = read_data(
+        seen_by_workers(data, cluster), options=read_options(group_pattern, groups, remap)
+    )
     side = None if split is ScoredSplit.ALL else split.value
     chosen = select_for_evaluation(
         found, spec.scheme, spec.modality, side, split_file=split_file, reference=reference
@@ -134,7 +139,8 @@ def evaluate_command(
         warnings = (*chosen.warnings, *checked.warnings, *guess, *flattered)
         for message in warnings:
             bar.say(message)
-        scored = _score(models, checked.images, reference, bar, token)
+        with opened_mapper(cluster, bar, WorkerNeeds(tuple(models))) as mapper:
+            scored = _score(models, checked.images, reference, bar, token, mapper)
         bar.begin("Writing the report")
         names = " and ".join(_display_names(models))
         side_text = f"{split.value} of {split_file}" if split_file else split.value
@@ -177,17 +183,16 @@ def _score(
     reference: str | None,
     bar: Bar,
     token: CancelToken,
+    mapper: Mapper,
 ) -> ScoredModel:
     """Score the models, and the expert like a model."""
-    bar.begin("Starting TensorFlow")
-    start_engine()
     from napari_retina_seg.inference.evaluate import iter_evaluate_against, iter_evaluate_reference
     from napari_retina_seg.metrics.evaluation import compare
 
     references = [None] if reference is None else [None, reference]
     against: list[list[Evaluation]] = [[] for _ in references]
     for model, name in zip(models, _display_names(models), strict=True):
-        job = iter_evaluate_against(model, images, references, token=token)
+        job = iter_evaluate_against(model, images, references, token=token, mapper=mapper)
         for one, others in zip(bar.walk(job, name), against, strict=True):
             others.append(replace(one, name=name))
         bar.finish()

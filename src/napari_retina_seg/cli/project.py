@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_retina_seg.cli.batch import PixelSizeOption, choose_model, find_spacing
+from napari_retina_seg.cli.cluster_options import on_workers, opened_mapper
 from napari_retina_seg.cli.console import (
     Bar,
     UsageError,
     echo,
     interruptible,
     say,
-    start_engine,
 )
 from napari_retina_seg.cli.data_options import GroupPattern, Remap, named_scheme, read_options
 from napari_retina_seg.cli.history_table import print_history
@@ -28,6 +28,7 @@ from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import GradingRound
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.text import displayed_json
+from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
     from napari_retina_seg.project.project import Project
@@ -168,6 +169,7 @@ def add_command(
 
 @app.command("predict")
 @opens_files
+@on_workers
 def predict_command(
     folder: Folder,
     author: Author,
@@ -191,6 +193,7 @@ def predict_command(
             " by gain ('project queue'). It takes twice as long.",
         ),
     ] = False,
+    cluster: ClusterOptions | None = None,
 ) -> None:
     """Run a model over the images that no one has worked on yet, and save its masks.
 
@@ -205,12 +208,17 @@ def predict_command(
         if chosen is None:
             raise UsageError("No model was promoted in this project yet: name one with --model.")
         image_ids = [image.id for image in project.images()]
-        bar.begin("Starting TensorFlow")
-        start_engine()
-        job = iter_predict_images(
-            project, chosen, image_ids, reviewed=every, mirrored=mirrored, token=token
-        )
-        done = bar.walk(job, "Predicting")
+        with opened_mapper(cluster, bar, WorkerNeeds((chosen,))) as mapper:
+            job = iter_predict_images(
+                project,
+                chosen,
+                image_ids,
+                reviewed=every,
+                mirrored=mirrored,
+                token=token,
+                mapper=mapper,
+            )
+            done = bar.walk(job, "Predicting")
     for sentence in (*done.warnings, *done.unfit, *done.problems, *done.model_warnings):
         say(sentence)
     skipped = (

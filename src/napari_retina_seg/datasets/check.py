@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
-from napari_retina_seg.datasets.alignment import make_pattern
+from napari_retina_seg.datasets.alignment import ComparedImage, make_pattern
 from napari_retina_seg.datasets.binary_masks import read_as_binary
 from napari_retina_seg.datasets.checked import CheckedImage, DatasetCheck
-from napari_retina_seg.datasets.examine import Examination, iter_examine, read_filled
+from napari_retina_seg.datasets.examine import examine, read_filled
 from napari_retina_seg.datasets.findings import FindingKind
 from napari_retina_seg.datasets.labelled import LabelledImage
 from napari_retina_seg.datasets.layouts import ReadOptions, read_data
@@ -19,6 +21,7 @@ from napari_retina_seg.datasets.problems import find_problems
 from napari_retina_seg.imaging.modality import guess_modality
 from napari_retina_seg.io.inputs import PathsLike, as_paths
 from napari_retina_seg.io.schemes import find_scheme
+from napari_retina_seg.types.batches import Mapper, Outcome, iter_in_turn
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import (
@@ -96,8 +99,10 @@ def iter_check_dataset(
     images: Sequence[LabelledImage],
     scheme: LabelScheme | None = None,
     token: CancelToken | None = None,
+    mapper: Mapper = iter_in_turn,
 ) -> Generator[Progress, None, DatasetCheck]:
-    """Check data sets step by step; see `check_dataset`."""
+    """Check data sets step by step; see `check_dataset`. A `mapper` says where they are read."""
+    token = token or CancelToken()
     modality = _commonest_modality(images)
     scheme = scheme or _usual_scheme(images, modality)
     images, _ = read_as_binary(images, scheme)
@@ -105,22 +110,42 @@ def iter_check_dataset(
     prints: list[Fingerprint | None] = []
     finder = MisfitFinder(scheme, modality)
 
-    def summarise(examination: Examination) -> None:
-        seen = None if examination.has(FindingKind.BLANK) else examination.pixels
-        prints.append(None if seen is None else fingerprint(seen))
-        if seen is not None and examination.labels is not None:
-            pattern = make_pattern(seen, examination.labels, examination.valid)
-            if pattern is not None:
-                finder.add(len(checked), pattern)
-        checked.append(CheckedImage.of(examination))
+    def add(outcome: Outcome[LabelledImage, _Summary]) -> None:
+        summary = outcome.get()
+        prints.append(summary.fingerprint)
+        if summary.pattern is not None:
+            finder.add(len(checked), summary.pattern)
+        checked.append(replace(summary.checked, image=outcome.item))
 
-    yield from iter_examine(images, scheme, modality, summarise, token)
+    for step in mapper(partial(_summarise, scheme, modality), images, add, token):
+        yield Progress(step.done, len(images), step.message)
     for place, finding in finder.finish(images).items():
         known = checked[place]
         checked[place] = replace(known, findings=(*known.findings, finding))
     copies = yield from iter_copies(images, prints, token)
     check = DatasetCheck(scheme, modality, tuple(checked), copies)
     return replace(check, findings=find_problems(check))
+
+
+class _Summary(NamedTuple):
+    """What is kept of an image."""
+
+    checked: CheckedImage
+    fingerprint: Fingerprint | None
+    pattern: ComparedImage | None
+
+
+def _summarise(
+    scheme: LabelScheme, modality: Modality, image: LabelledImage, _: CancelToken
+) -> Generator[Progress, None, _Summary]:
+    yield Progress(0, 1, image.name)
+    examination = examine(image, scheme, modality)
+    seen = None if examination.has(FindingKind.BLANK) else examination.pixels
+    pattern = None
+    if seen is not None and examination.labels is not None:
+        pattern = make_pattern(seen, examination.labels, examination.valid)
+    known = None if seen is None else fingerprint(seen)
+    return _Summary(CheckedImage.of(examination), known, pattern)
 
 
 def _commonest_modality(images: Sequence[LabelledImage]) -> Modality:

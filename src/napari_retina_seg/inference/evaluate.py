@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ from napari_retina_seg.metrics.evaluation import (
 )
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
 from napari_retina_seg.types.annotation import Annotation
+from napari_retina_seg.types.batches import Mapper, Outcome, iter_in_turn
 from napari_retina_seg.types.errors import DataError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.labels import LabelScheme
@@ -184,8 +186,11 @@ def iter_evaluate_against(
     *,
     token: CancelToken | None = None,
     on_mask: OnMask | None = None,
+    mapper: Mapper = iter_in_turn,
 ) -> Generator[Progress, None, tuple[Evaluation, ...]]:
     """Segment every image once and score the masks against several experts; see `evaluate`.
+
+    With a `mapper` of a `Cluster` its workers do so, and this process adds up the scores.
 
     Returns
     -------
@@ -196,24 +201,51 @@ def iter_evaluate_against(
     _check_number(images)
     scheme = model.spec.scheme
     accumulators = [EvaluationAccumulator(scheme) for _ in references]
-    for done, image in enumerate(images):
-        step = Progress(done, len(images), image.name)
-        yield step
-        token.raise_if_cancelled()
-        opened = _open(image)
-        truths = [_truth(image, opened.pixels, reference, scheme) for reference in references]
-        scored = _scored_image(image, opened)
-        job = iter_segment(opened, model, probabilities=True, field=scored.field, token=token)
-        drawn = _drawn((yield from _within(step, job)), scheme)
-        for scores, truth in zip(accumulators, truths, strict=True):
-            scores.add(scored, truth, drawn)
-        if on_mask is not None:
-            on_mask(image, drawn)
+
+    def add(outcome: Outcome[LabelledImage, _Scored]) -> None:
+        scored = outcome.get()
+        for scores, one in zip(accumulators, scored.scores, strict=True):
+            scores.merge(one)
+        if on_mask is not None and scored.drawn is not None:
+            on_mask(outcome.item, scored.drawn)
+
+    job = partial(_score_image, model, tuple(references), on_mask is not None)
+    for step in mapper(job, images, add, token):
+        yield Progress(step.done, len(images), step.message)
     yield Progress(len(images), len(images), "Done")
     return tuple(
         scores.result(model.name, reference)
         for scores, reference in zip(accumulators, references, strict=True)
     )
+
+
+class _Scored(NamedTuple):
+    """The scores of one image against each reference, and the mask if it is asked for."""
+
+    scores: tuple[EvaluationAccumulator, ...]
+    drawn: Annotation | None
+
+
+def _score_image(
+    model: ModelFolder,
+    references: tuple[str | None, ...],
+    keeps_mask: bool,
+    image: LabelledImage,
+    token: CancelToken,
+) -> Generator[Progress, None, _Scored]:
+    step = Progress(0, 1, image.name)
+    yield step
+    token.raise_if_cancelled()
+    scheme = model.spec.scheme
+    opened = _open(image)
+    truths = [_truth(image, opened.pixels, reference, scheme) for reference in references]
+    scored = _scored_image(image, opened)
+    job = iter_segment(opened, model, probabilities=True, field=scored.field, token=token)
+    drawn = _drawn((yield from _within(step, job)), scheme)
+    found = tuple(EvaluationAccumulator(scheme) for _ in references)
+    for scores, truth in zip(found, truths, strict=True):
+        scores.add(scored, truth, drawn)
+    return _Scored(found, drawn if keeps_mask else None)
 
 
 def iter_evaluate_reference(

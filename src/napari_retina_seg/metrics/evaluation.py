@@ -238,6 +238,16 @@ class EvaluationAccumulator:
         self._images.append(ImageScores(image.name, image.dataset, image.group, scores, origin))
         self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
 
+    def merge(self, other: EvaluationAccumulator) -> None:
+        """Add what another one scored, as if it had been scored here, after its own."""
+        self._images += other._images
+        self._matrices += other._matrices
+        self._differences += other._differences
+        self._lesions += other._lesions
+        self._ranking = _sum(self._ranking, other._ranking)
+        self._reliability = _sum(self._reliability, other._reliability)
+        self._keep_worst(other._worst)
+
     def result(self, name: str, reference: str | None) -> Evaluation:
         """Return the evaluation.
 
@@ -309,21 +319,25 @@ class EvaluationAccumulator:
         scores: dict[Key, float] = {}
         if len(self._scheme) == 2:
             ranking = metrics.rank_probabilities(truth == 1, probabilities[1])
-            self._ranking = ranking if self._ranking is None else self._ranking + ranking
+            self._ranking = _sum(self._ranking, ranking)
             scores |= ranking_scores(ranking)
         one = class_reliability(probabilities, truth)
-        self._reliability = one if self._reliability is None else self._reliability + one
+        self._reliability = _sum(self._reliability, one)
         return scores | {Key("ece"): one.expected_error()}
 
     def _keep_if_bad(
         self, image: ScoredImage, reference: Annotation, drawn: Annotation, dice: float | None
     ) -> None:
-        if dice is None:
-            return
-        seen = Annotation(drawn.labels, drawn.boundaries)
-        self._worst.append(Case(image, reference, seen, dice))
-        self._worst.sort(key=lambda case: case.dice)
-        del self._worst[_CASES:]
+        if dice is not None:
+            seen = Annotation(drawn.labels, drawn.boundaries)
+            self._keep_worst([Case(image, reference, seen, dice)])
+
+    def _keep_worst(self, cases: list[Case]) -> None:
+        self._worst = sorted([*self._worst, *cases], key=lambda case: case.dice)[:_CASES]
+
+
+def _sum(first: Any, second: Any) -> Any:
+    return second if first is None else first if second is None else first + second
 
 
 def mean_scores(images: Iterable[ImageScores]) -> dict[Key, Estimate]:

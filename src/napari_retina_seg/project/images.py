@@ -74,7 +74,11 @@ def _find_by_name(session: Session, text: str) -> int:
 
 def read_pixels(store: Store, image_id: int) -> RetinaImage:
     """Read an image whose file is unchanged; see `Project.read_image`."""
-    image = get_image(store, image_id)
+    return read_unchanged(get_image(store, image_id))
+
+
+def read_unchanged(image: ProjectImage) -> RetinaImage:
+    """Read an image whose file is unchanged, without the records of its project."""
     found = damage_of(image)
     if found is not None:
         raise ProjectError(found)

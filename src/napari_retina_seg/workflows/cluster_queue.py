@@ -23,10 +23,10 @@ _WEIGHT = 0.3  # of the last chunk in the mean time of an item
 class KilledError(RetinaSegError):
     """The process that worked on an item ended, twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(
-            "the process that worked on it ended twice: it may need more memory than a worker has,"
-            " so try it alone, without workers."
+            f"'{name}': the process that worked on it ended twice. It may need more memory than a"
+            " worker has: try it alone, without workers."
         )
 
 
@@ -83,7 +83,10 @@ class BatchQueue(Generic[Item, Result]):
         error = None if future.status == "finished" else future.exception()
         if error is not None:
             suspicious = is_killed(error)
-            found = [(None, KilledError() if suspicious else error)] * len(chunk)
+            found = [
+                (None, KilledError(_name(self._items[index])) if suspicious else error)
+                for index in chunk
+            ]
         else:
             suspicious = False
             found, seconds = future.result()
@@ -121,6 +124,10 @@ class BatchQueue(Generic[Item, Result]):
         if self._ahead is None or not self._items:
             return False
         return self._next - next(iter(self._items)) >= max(self._ahead, workers)
+
+
+def _name(item: Any) -> str:
+    return str(getattr(item, "name", item))
 
 
 def is_killed(error: Any) -> bool:

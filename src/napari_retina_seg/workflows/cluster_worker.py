@@ -94,7 +94,7 @@ def run_chunk(name: str, version: str, content: bytes) -> Chunk:
     plugin = get_worker().plugins.get(name)
     if version != __version__ or plugin is None:
         refused = RetinaSegError(
-            f"a worker runs version {__version__} of the program and not {version}: install the"
+            f"A worker runs version {__version__} of the program and not {version}: install the"
             " same everywhere."
         )
         return Chunk(tuple((None, refused) for _ in items), 0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -12,13 +12,16 @@ from napari_retina_seg.inference.predict import iter_segment
 from napari_retina_seg.inference.review_figures import find_review_figures
 from napari_retina_seg.metrics.expected_gain import ReviewFigures, find_difference
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, load_model
+from napari_retina_seg.project.images import read_unchanged
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
 from napari_retina_seg.project.values import ProjectImage, VersionKind
 from napari_retina_seg.project.versions import check_model
 from napari_retina_seg.project.view import check_opened
+from napari_retina_seg.types.batches import Mapper, Outcome, iter_in_turn
 from napari_retina_seg.types.errors import RetinaSegError, UnfitImageError
 from napari_retina_seg.types.image import RetinaImage
+from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.progress import (
     Cancelled,
     CancelToken,
@@ -144,6 +147,7 @@ def iter_predict_images(
     reviewed: bool = False,
     mirrored: bool = False,
     token: CancelToken | None = None,
+    mapper: Mapper = iter_in_turn,
 ) -> Generator[Progress, None, Predicted]:
     """Run a model over images step by step; see `predict_images`.
 
@@ -161,6 +165,8 @@ def iter_predict_images(
         Also segment each image mirrored, to compare; it takes twice as long.
     token : CancelToken, optional
         Stops it before the next image, slice or tile; predictions that were kept stay.
+    mapper : Mapper
+        Where the images are segmented; this process saves the masks.
 
     Yields
     ------
@@ -184,16 +190,15 @@ def iter_predict_images(
     token = token or CancelToken()
     check_model(model.name, model.spec.scheme, project.scheme)
     model.check_weights()
-    run = _Run(project, model, reviewed, mirrored, token)
+    run = _Run(project, model, reviewed, token)
+    job = partial(_predict, model, project.scheme, mirrored)
     try:
-        for done, image_id in enumerate(image_ids):
-            image = project.image(image_id)
-            yield Progress(done, len(image_ids), image.name)
-            yield from _within(run.predict(image), done, len(image_ids), image.name)
+        for step in mapper(job, run.iter_wanted(image_ids), run.keep, token):
+            yield Progress(run.done, len(image_ids), step.message)
     except Cancelled:
         run.rank()
         raise Cancelled(
-            f"Cancelled after {done} of {len(image_ids)} images: the predictions made so"
+            f"Cancelled after {run.done} of {len(image_ids)} images: the predictions made so"
             " far are kept."
         ) from None
     run.rank()
@@ -217,8 +222,8 @@ class _Run:
     project: Project
     model: ModelFolder
     reviewed: bool
-    mirrored: bool
     token: CancelToken
+    done: int = 0
     has_ranking_changed: bool = False
     image_ids: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
@@ -228,19 +233,22 @@ class _Run:
     warned: list[int] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
 
-    def predict(self, image: ProjectImage) -> Generator[Progress, None, None]:
-        self.token.raise_if_cancelled()
-        if self._is_skipped(image):
-            return
+    def iter_wanted(self, image_ids: Sequence[int]) -> Iterator[ProjectImage]:
+        """Yield the images to be predicted."""
+        for image_id in image_ids:
+            self.token.raise_if_cancelled()
+            image = self.project.image(image_id)
+            if self._is_skipped(image):
+                self.done += 1
+            else:
+                yield image
+
+    def keep(self, outcome: Outcome[ProjectImage, _Prediction]) -> None:
+        """Save a prediction, or keep the reason why there is none."""
+        image = outcome.item
+        self.done += 1
         try:
-            pixels = self.project.read_image(image.id)
-            job = iter_segment(pixels, self.model, probabilities=True, token=self.token)
-            segmentation = yield from job
-            figures = find_review_figures(pixels, segmentation, self.project.scheme)
-            if self.mirrored:
-                figures = yield from self._compare_mirrored(pixels, segmentation, figures)
-        except Cancelled:
-            raise
+            segmentation, figures = outcome.get()
         except UnfitImageError as error:
             self.unfit.append(_sentence(image, error))
             return
@@ -274,15 +282,6 @@ class _Run:
         if self.has_ranking_changed:
             self.project.rank_images()
 
-    def _compare_mirrored(
-        self, image: RetinaImage, drawn: Segmentation, figures: ReviewFigures
-    ) -> Generator[Progress, None, ReviewFigures]:
-        """Add how much the mask of the mirrored image differs."""
-        job = iter_segment(_mirror(image), self.model, token=self.token)
-        other = np.flip((yield from job).labels, -1)
-        differs = find_difference(other, drawn.labels, len(drawn.scheme))
-        return replace(figures, differs=differs, differs_from="the mask of its mirror image")
-
     def _add_missing_figures(self, image: ProjectImage) -> None:
         """Work out the figures of a prediction by an earlier version of the program."""
         number = self._without_figures.get(image.id)
@@ -313,6 +312,30 @@ class _Run:
         )
 
 
+_Prediction = tuple[Segmentation, ReviewFigures]
+
+
+def _predict(
+    model: ModelFolder,
+    scheme: LabelScheme,
+    mirrored: bool,
+    image: ProjectImage,
+    token: CancelToken,
+) -> Generator[Progress, None, _Prediction]:
+    """Segment an image, wherever its file can be read."""
+    yield Progress(0, 1, image.name)
+    pixels = read_unchanged(image)
+    job = iter_segment(pixels, model, probabilities=True, token=token)
+    segmentation = yield from _named(job, image.name)
+    figures = find_review_figures(pixels, segmentation, scheme)
+    if mirrored:
+        job = iter_segment(_mirror(pixels), model, token=token)
+        other = np.flip((yield from _named(job, image.name)).labels, -1)
+        differs = find_difference(other, segmentation.labels, len(segmentation.scheme))
+        figures = replace(figures, differs=differs, differs_from="the mask of its mirror image")
+    return segmentation, figures
+
+
 def _mirror(image: RetinaImage) -> RetinaImage:
     """Return an image turned left to right."""
     turned = np.s_[..., ::-1, :] if image.color else np.s_[..., ::-1]
@@ -320,14 +343,18 @@ def _mirror(image: RetinaImage) -> RetinaImage:
     return replace(image, pixels=image.pixels[turned], valid=valid)
 
 
-def _within(
-    job: Generator[Progress, None, None], done: int, total: int, name: str
-) -> Generator[Progress, None, None]:
-    """Pass on the progress within an image; the count is that of images."""
-    for step in job:
+def _named(
+    job: Generator[Progress, None, Segmentation], name: str
+) -> Generator[Progress, None, Segmentation]:
+    """Pass on the progress within an image, with its name."""
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
         is_over = step.done == step.total
         message = "" if is_over or step.message in ("", name) else f": {step.message}"
-        yield Progress(done, total, f"{name}{message}")
+        yield replace(step, message=f"{name}{message}")
 
 
 def _sentence(image: ProjectImage, error: Exception) -> str:
