@@ -200,6 +200,24 @@ def click() -> list[dict[str, Any]]:
     return [row(what, seconds, BARE, bare, dock_seconds=opening)]
 
 
+def first_click() -> list[dict[str, Any]]:
+    """Compare the first result after the program's start with one that needs no window."""
+    from click_to_layer import first_click
+
+    image = phantom_bscan().image
+    seconds = first_click(image)
+    code = (
+        "from napari_retina_seg import segment;"
+        "from napari_retina_seg.imaging.phantom import phantom_bscan;"
+        "segment(phantom_bscan().image, 'oct-layers')"
+    )
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    alone = time.perf_counter() - start
+    what = "the first result, from opening the dock, with TensorFlow not loaded yet"
+    return [row(what, seconds, "a script that segments one image", alone)]
+
+
 def strokes() -> list[dict[str, Any]]:
     """Compare a stroke of the brush with that of napari without the plugin."""
     from painting import painting
@@ -225,6 +243,7 @@ ALONE = {
     "volume": volume,
     "large_photograph": large_photograph,
     "click": click,
+    "first_click": first_click,
     "strokes": strokes,
     "drags": drags,
     "pages": pages,

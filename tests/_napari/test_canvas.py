@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from napari.utils import progress
 from qtpy.QtCore import QPoint
-from qtpy.QtGui import QOpenGLContext
+from qtpy.QtGui import QMovie, QOpenGLContext
+from qtpy.QtWidgets import QLabel
 
 from mouse import move_over, settle
 from napari_retina_seg._napari.dock import CanvasContext
@@ -26,6 +28,17 @@ def test_layers_go_in_the_context_of_the_canvas(make_napari_viewer, qtbot, monke
     canvas.native.doneCurrent()
     REMOVALS[how](viewer.layers)
     assert seen == [canvas.native.context()]
+
+
+def test_work_in_progress_repaints_the_window_now_and_then(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    frame, _ = viewer.window.add_plugin_dock_widget("napari-retina-seg", "Segment")
+    qtbot.waitUntil(lambda: len(frame.window().findChildren(CanvasContext)) == 1)
+    with progress(total=0):
+        movies = [label.movie() for label in frame.window().findChildren(QLabel) if label.movie()]
+        moving = [movie for movie in movies if movie.state() is QMovie.MovieState.Running]
+        assert moving, "napari shows otherwise that it works: look whether that repaints the canvas"
+        assert all(movie.nextFrameDelay() >= 400 for movie in moving)
 
 
 def test_the_brush_leaves_nothing_on_the_image_when_a_layer_comes(make_napari_viewer, qtbot):

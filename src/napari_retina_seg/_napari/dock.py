@@ -10,7 +10,7 @@ import napari
 from napari.utils.key_bindings import KeyBinding, coerce_keybinding
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QDockWidget, QLayout, QMainWindow, QTabBar, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QLayout, QMainWindow, QTabBar, QWidget
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari._compat import engine_freeze, hide_brush_box
@@ -22,6 +22,7 @@ from napari_retina_seg._napari.view_fit import is_fitted, keep_fitted
 from napari_retina_seg._napari.widgets import scrolling, stack
 
 _WIDTH = 330  # px
+_MOVIE_SPEED = 6  # %: napari's sign of work in progress then moves twice a second
 _SUFFIX = f" ({PLUGIN})"  # as napari names docks of plugins
 
 
@@ -260,10 +261,18 @@ class DockMemory(QObject):
 
 
 def apply_canvas_workarounds(main: QMainWindow, viewer: napari.Viewer) -> None:
-    """Remove layers in the canvas's own context and hide the brush's box; once per window."""
+    """Work around what napari does to its canvas; once per window.
+
+    Layers are removed in the canvas's own context, and the brush's box is hidden. Animations slow
+    down: each of their frames repaints the whole window, and with it the canvas, which without a
+    graphics card takes two thirds of two cores from the job that the animation is about.
+    """
     if main.findChild(CanvasContext) is None:
         CanvasContext(main, viewer)
         hide_brush_box(viewer)
+        for label in main.findChildren(QLabel):
+            if label.movie() is not None:
+                label.movie().setSpeed(_MOVIE_SPEED)
 
 
 class CanvasContext(QObject):
