@@ -1,4 +1,4 @@
-"""Next in the Review dock, in a queue of ten and of ten thousand, and layers laid by hand."""
+"""Next in the Review dock, in a queue of ten and of 20,000, the queue itself, and bare layers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.segmentation import Provenance, Segmentation
 
 ROWS, COLUMNS = 496, 768
-FEW, MANY = 10, 10_000
+FEW, MANY = 10, 20_000
 LAPS = 3  # there and back, over the ten images
 
 
@@ -38,8 +38,8 @@ def paging() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        A row each for ten thousand images against ten, and for ten against napari's own two
-        layers, removed and added.
+        A row each for 20,000 images against ten, and for ten against napari's own two layers,
+        removed and added or given other data; and for the queue, opened and filtered.
     """
     load_engine()  # as after a prediction: napari collects garbage through all of TensorFlow
     phantoms = [phantom_bscan(seed, ROWS, COLUMNS) for seed in range(FEW)]
@@ -51,13 +51,22 @@ def paging() -> list[dict[str, Any]]:
             for _ in range(LAPS):  # in turn, so that both see the same machine
                 few += turns(viewer, dock, small)
                 many += turns(viewer, dock, large)
-    by_hand = replace_layers(phantoms)
+            queues = [*in_queue(dock, large), *in_queue(dock, small)]
+    by_hand, swapped = replace_layers(phantoms), swap_data(phantoms)
     what = f"the next B-scan of {ROWS} × {COLUMNS}, from the key to the screen, in a queue of"
     return [
         row(f"{what} {MANY}", median(many), f"in a queue of {FEW}", median(few)),
         row(
             f"{what} {FEW}", median(few), "napari's own layers, removed and added", median(by_hand)
         ),
+        row(f"{what} {FEW}", median(few), "napari's own layers, given other data", median(swapped)),
+        row(
+            f"opening a project of {MANY} images, until its queue is drawn",
+            queues[0],
+            "of ten",
+            queues[2],
+        ),
+        row(f"a filter of {MANY} images, until the queue is drawn", queues[1], "of ten", queues[3]),
     ]
 
 
@@ -131,6 +140,44 @@ def settle(session: Any) -> None:
     """Let what follows a turn come to its end, as it does while a person looks."""
     session.io_queue.join()
     napari.qt.get_qapp().processEvents()
+
+
+def in_queue(dock: ReviewWidget, folder: Path) -> tuple[float, float]:
+    """Time opening a project, and the median of its filters, until the queue is drawn."""
+    session, states = dock.session, dock.queue.states
+    start = time.perf_counter()
+    wait_for(session.project_changed, lambda: session.open(folder, "Ann"))
+    dock.queue.grab()
+    opening = time.perf_counter() - start
+    times = []
+    for index in range(states.count()):
+        settle(session)
+        start = time.perf_counter()
+        states.setCurrentIndex(index)
+        states.activated.emit(index)
+        dock.queue.grab()
+        times.append(time.perf_counter() - start)
+    return opening, median(times)
+
+
+def swap_data(phantoms: list[Phantom]) -> list[float]:
+    """Give an image and its mask other data, which is not safe where the image is another one.
+
+    The undo steps of a mask, its lines and its provenance, and whatever a job in the background
+    will add, would then belong to the former image, but lie on this one.
+    """
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    image = viewer.add_image(phantoms[0].image.pixels)
+    mask = viewer.add_labels(phantoms[0].labels, **mask_options(MaskInfo("", OCT_LAYERS)))
+    times = []
+    for phantom in phantoms * 2:
+        start = time.perf_counter()
+        image.data, mask.data = phantom.image.pixels, phantom.labels
+        draw(viewer)
+        times.append(time.perf_counter() - start)
+    viewer.close()
+    return times[1:]
 
 
 def replace_layers(phantoms: list[Phantom]) -> list[float]:

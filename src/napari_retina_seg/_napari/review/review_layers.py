@@ -114,6 +114,9 @@ class ReviewLayers(QObject):
         with self.viewer.layers.batched_update():  # napari then collects garbage only once
             self._remove_layers()
             self.opened = opened
+            # New layers, although other data in the same ones would be drawn sooner: napari keeps
+            # undo steps when data is set, and running jobs, masks and maps know an image by its
+            # layer, so that they would take this image for the previous one.
             # Keep the layers themselves: the viewer only returns proxies of them.
             self._image = Layer.create(*image_layers(opened.pixels)[0])
             self.viewer.add_layer(self._image)
