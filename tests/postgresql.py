@@ -58,7 +58,7 @@ class Server:
     def connect(self, database: str = "postgres", user: str = "postgres") -> Engine:
         """Return what runs statements, each by itself."""
         url = self.url(database, user).replace("postgresql:", "postgresql+psycopg:")
-        return create_engine(url, isolation_level="AUTOCOMMIT")
+        return create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
 
     def run(self, statement: str, database: str = "postgres") -> None:
         engine = self.connect(database)

@@ -1,12 +1,14 @@
 """Programs that tests run beside each other: ``python programs.py NAME FOLDER ...``."""
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action
+from napari_retina_seg.project.states import FINISHES, Action, GradingRound, State
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
@@ -39,5 +41,46 @@ def limit_file_size(folder: str, size: str) -> None:
             print(error)  # noqa: T201
 
 
+def grade_together(folder: str, graders: str) -> None:
+    """Have people grade all images of a project, each of them in a process of their own.
+
+    They all save a draft of image 1 first, as if each had opened it before the others saved.
+    """
+    children = []
+    for number in range(int(graders)):
+        child = os.fork()
+        if not child:
+            _grade(Path(folder), number)
+            os._exit(0)  # what the parent does at its end is not for us
+        children.append(child)
+    sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+
+
+def _grade(folder: Path, number: int) -> None:
+    """Grade what is free, then what this person is the second grader of."""
+    with Project(folder, author=f"Grader {number}") as project:
+        project.save_version(1, noise(number), Action.DRAFT)
+        for image in project.images(Filters(states=frozenset({State.UNREVIEWED}))):
+            _grade_image(project, image.id, noise(1000 * image.id + number), GradingRound.FIRST)
+        for image in project.images(Filters(second_grading=True)):
+            _grade_image(project, image.id, noise(1000 * image.id + number), GradingRound.SECOND)
+
+
+def _grade_image(project: Project, image_id: int, mask: Annotation, grading: GradingRound) -> None:
+    """Grade an image as the window does, unless somebody else has it or has finished it."""
+    if grading is GradingRound.FIRST and project.image(image_id).state is not State.UNREVIEWED:
+        return
+    try:
+        project.check_out(image_id)
+    except ProjectError:
+        return
+    permissions = project.permissions(image_id)
+    if permissions.grading is grading and permissions.begins is None:
+        project.autosave(image_id, mask)
+        project.save_version(image_id, mask, FINISHES[grading])
+    project.check_in(image_id)
+
+
 if __name__ == "__main__":
-    {"save_many": save_many, "limit_file_size": limit_file_size}[sys.argv[1]](*sys.argv[2:])
+    programs = (save_many, limit_file_size, grade_together)
+    {program.__name__: program for program in programs}[sys.argv[1]](*sys.argv[2:])

@@ -1,22 +1,27 @@
 """Projects whose records are in PostgreSQL: what only a server does, and what it refuses."""
 
 import json
+import subprocess
 import sys
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from napari_retina_seg.project import address, postgresql_database
+from napari_retina_seg.project import address, postgresql_database, waiting
 from napari_retina_seg.project.check import find_record_damage
 from napari_retina_seg.project.migrations import MIGRATIONS
 from napari_retina_seg.project.postgresql_database import PostgresqlDatabase
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.states import Action
-from napari_retina_seg.types.errors import ProjectError, ServerAwayError
+from napari_retina_seg.project.states import Action, GradingRound
+from napari_retina_seg.project.tables import VersionRow
+from napari_retina_seg.types.errors import KeptHereError, ProjectError, ServerAwayError
 from napari_retina_seg.types.labels import OCT_LAYERS
 
+PROGRAMS = Path(__file__).with_name("programs.py")
 PRESENT_VERSION = f"UPDATE schema_version SET version = {1 + len(MIGRATIONS)}"  # noqa: S608
 
 
@@ -226,6 +231,30 @@ def test_writers_wait_for_each_other(ann, bob, image, make):
     assert [version.author for version in ann.history(image.id)] == ["Bob"]
 
 
+def test_ten_people_at_once_lose_nothing_and_grade_nothing_too_often(ann, folder, write_scan):
+    ann.add_images([write_scan(f"scan{n}.png", n) for n in range(21)])
+    people = [f"Grader {n}" for n in range(10)]
+    program = [sys.executable, PROGRAMS, "grade_together", folder, "10"]
+    subprocess.run(program, check=True)  # before anybody is a second grader
+    dealt = ann.assign_second_graders(range(2, 22), people)
+    assert len(dealt.assigned) == 20
+    subprocess.run(program, check=True)
+    with ann._store.database.reading() as session:
+        rows = session.scalars(select(VersionRow).order_by(VersionRow.id)).all()
+    drafts = [row for row in rows if row.image_id == 1]
+    assert [row.number for row in drafts] == list(range(1, 21))
+    assert sorted(row.author for row in drafts) == sorted(2 * people)
+    assert [row.conflict for row in drafts] == [False] + 19 * [True]
+    done = Counter((row.image_id, row.grading) for row in rows if row.image_id != 1)
+    rounds = (GradingRound.FIRST, GradingRound.SECOND)
+    assert done == {(image_id, each): 1 for image_id in range(2, 22) for each in rounds}
+    seconds = {row.image_id: row.author for row in rows if row.grading == GradingRound.SECOND}
+    assert seconds == dict(dealt.assigned)
+    assert len({row.author for row in rows if row.grading == GradingRound.FIRST}) > 1
+    assert ann.status().leases == ann.status().autosaves == ()
+    assert ann.check() == ()
+
+
 def test_what_no_database_can_keep_is_refused_in_one_sentence(ann, image):
     with pytest.raises(ProjectError, match="can't keep what was entered"):
         ann.mark_ungradable(image.id, "blurred\0")
@@ -236,6 +265,45 @@ def test_a_project_that_has_moved_is_not_written_any_more(ann, image, make):
     address.write_address(ann.folder, address.parse_address("postgresql://a/b"), "0" * 16)
     with pytest.raises(ProjectError, match="vanished or was replaced"):
         ann.save_version(image.id, make.annotation(), Action.CORRECT)
+
+
+def test_work_goes_on_without_the_server_and_is_filed_afterwards(
+    ann, image, make, server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(waiting.platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
+    here = tmp_path / "napari-retina-seg" / "waiting"
+    server.stop()
+    try:
+        for seed in range(2):  # the second one takes the place of the first
+            with pytest.raises(KeptHereError, match="go on working"):
+                ann.autosave(image.id, make.annotation(seed), seconds=5, comment="a cut")
+        assert len(list(here.rglob("*.npz"))) == 1
+        assert ann.file_waiting() == 0
+    finally:
+        server.start()
+    with Project(ann.folder, author="Bob") as bob:
+        assert bob.file_waiting() == 0  # it is not his
+    with Project(ann.folder, author="Ann") as again:  # after a crash
+        assert again.file_waiting() == 1
+        (slot,) = again.recoverable()
+        assert (slot.seconds, slot.comment) == (5, "a cut")
+        assert again.recover(slot).equals(make.annotation(1))
+    assert not [path for path in here.rglob("*") if path.is_file()]
+
+
+def test_work_that_was_saved_meanwhile_waits_no_longer(
+    ann, image, make, server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(waiting.platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
+    server.stop()
+    try:
+        with pytest.raises(KeptHereError):
+            ann.autosave(image.id, make.annotation())
+    finally:
+        server.start()
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    assert ann.file_waiting() == 0
+    assert ann.recoverable() == ()
 
 
 def test_a_server_that_is_away_and_comes_back(ann, image, make, server):

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from napari_retina_seg.project import waiting
 from napari_retina_seg.project.contents import decode_annotation, encode_annotation
 from napari_retina_seg.project.files import write_file
 from napari_retina_seg.project.fitting import check_fits
@@ -26,7 +28,12 @@ from napari_retina_seg.project.tables import AutosaveRow
 from napari_retina_seg.project.values import Autosave
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.confined import confined
-from napari_retina_seg.types.errors import OutsideError, ProjectError
+from napari_retina_seg.types.errors import (
+    KeptHereError,
+    OutsideError,
+    ProjectError,
+    ServerAwayError,
+)
 
 
 def autosave(
@@ -38,6 +45,40 @@ def autosave(
     comment: str,
 ) -> Autosave:
     """Write to the slot of this image, person and process; see `Project.autosave`."""
+    try:
+        slot = _autosave(store, image_id, annotation, parent, seconds, comment)
+    except ServerAwayError as error:
+        waiting.keep(store, image_id, annotation, parent, seconds, comment)
+        raise KeptHereError(
+            "The server can't be reached: go on working. Your changes are kept on this computer,"
+            " and in the project as soon as the server is back."
+        ) from error
+    waiting.discard(store, image_id)
+    return slot
+
+
+def file_waiting(store: Store) -> int:
+    """Put this person's work that waits on this computer into the project; see `Project`.
+
+    What still can't be filed goes on waiting.
+    """
+    filed = 0
+    for work, annotation in list(waiting.list_waiting(store)):
+        own = replace(store, program=work.program)  # each process has a slot of its own
+        with contextlib.suppress(ProjectError):
+            autosave(own, work.image_id, annotation, work.parent, work.seconds, work.comment)
+            filed += 1
+    return filed
+
+
+def _autosave(
+    store: Store,
+    image_id: int,
+    annotation: Annotation,
+    parent: int | None,
+    seconds: float,
+    comment: str,
+) -> Autosave:
     store.database.check_writable()
     with store.database.reading() as session:
         image = image_value(store, image_row(session, image_id), blinded=False)

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from napari_retina_seg.metrics.expected_gain import ReviewFigures
-from napari_retina_seg.project import assignments, images, model_uses, names, ranking, removals
+from napari_retina_seg.project import (
+    assignments,
+    autosaves,
+    images,
+    model_uses,
+    names,
+    ranking,
+    removals,
+)
 from napari_retina_seg.project.blinding import assign_second_grader
 from napari_retina_seg.project.model_uses import ModelUse, UsedModel
 from napari_retina_seg.project.opening import check_name
@@ -180,6 +188,16 @@ class ProjectManagement(ProjectView):
             If there is no such prediction, or it can't be written.
         """
         ranking.add_figures(self._store, image_id, version, figures)
+
+    def file_waiting(self) -> int:
+        """Put unsaved work that waited on this computer for the server into the project.
+
+        Returns
+        -------
+        int
+            How many images' work is among `recoverable` now.
+        """
+        return autosaves.file_waiting(self._store)
 
     def set_modality(self, image_ids: Sequence[int], modality: Modality | str) -> None:
         """Correct the modality of images, which is guessed from the pixels when they are added.

@@ -28,7 +28,7 @@ from napari_retina_seg.project.tables import (
     ProjectRow,
     SchemaVersionRow,
 )
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.errors import ProjectError, ServerAwayError
 
 _LOCK = 0x52455449  # of the writers; such locks are known by number, in each database anew
 _SESSION = {
@@ -101,6 +101,15 @@ class PostgresqlDatabase(Database):
         """Return the server's time, in UTC: the clocks of computers differ."""
         moment: datetime = session.scalars(select(func.clock_timestamp())).one()
         return moment.astimezone(UTC)
+
+    def check_place(self) -> None:
+        """Raise `ServerAwayError` if the folder can't be reached; see `Database.check_place`."""
+        if not self.path.exists():
+            raise ServerAwayError(
+                f"The folder '{self.folder}' can't be reached, so nothing was saved there: check"
+                " the network, then try again."
+            )
+        super().check_place()
 
     def find_damage(self) -> list[str]:
         """Return what is wrong with the database; see `Database.find_damage`."""

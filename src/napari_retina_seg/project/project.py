@@ -25,11 +25,7 @@ from napari_retina_seg.project.states import (
     State,
 )
 from napari_retina_seg.project.transitions import EditRequest
-from napari_retina_seg.project.values import (
-    Autosave,
-    Lease,
-    Version,
-)
+from napari_retina_seg.project.values import Autosave, Lease, Version
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ProjectError
@@ -375,6 +371,8 @@ class Project(ProjectManagement):
         ------
         ProjectError
             If it does not fit the image, or can't be written: the last autosave is kept then.
+        KeptHereError
+            If the server can't be reached: it is kept on this computer, until `file_waiting`.
         """
         return autosaves.autosave(self._store, image_id, annotation, parent, seconds, comment)
 

@@ -44,6 +44,10 @@ class ServerAwayError(ProjectError):
     """The server with the records of a project can't be reached at present."""
 
 
+class KeptHereError(ServerAwayError):
+    """Unsaved work waits on this computer until the server is back; nothing is lost."""
+
+
 class TooEarlyError(ProjectError):
     """A step that has to be done first is missing; nothing went wrong."""
 

@@ -27,6 +27,8 @@ from napari_retina_seg.project.values import Autosave, Version
 
 T = TypeVar("T")
 
+_AWAY_MS = 5_000  # until a server that is away is asked again
+
 Keep = Callable[[], Version | None]
 
 
@@ -85,6 +87,8 @@ class ImageTasks(QObject):
         self._removal_timer = QTimer(self, singleShot=True, interval=0)
         self._removal_timer.timeout.connect(self._on_removal_done)
         self.review_layers.mask_removed.connect(self._on_mask_removed)
+        self._away_timer = QTimer(self, interval=_AWAY_MS)
+        self._away_timer.timeout.connect(self.autosave)
         self.timer.idle.connect(self.autosave)
         self.timer.interval_elapsed.connect(self._on_interval)
 
@@ -95,9 +99,20 @@ class ImageTasks(QObject):
             return
         self.io_queue.submit(
             partial(autosave, self._current_project, edit),
-            lambda _: None,
+            self._on_autosaved,
             lambda reason: self._fail(f"Autosave failed: {reason}"),
         )
+
+    def _on_autosaved(self, away: str | None) -> None:
+        """Show that the server is away, or back; meanwhile try again every few seconds."""
+        if away:
+            self._away_timer.start()
+            self.reported.emit(JobStatus.FAILED, away)
+        elif self._away_timer.isActive():
+            self._away_timer.stop()
+            if away is not None:
+                back = "The server is back: your unsaved changes are in the project."
+                self.reported.emit(JobStatus.SUCCEEDED, back)
 
     @property
     def _current_project(self) -> Project:

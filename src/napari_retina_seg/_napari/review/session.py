@@ -340,6 +340,8 @@ class ReviewSession(ImageNavigator):
                 release_lease(old, edit.image.id)
             if old is not None:
                 old.close()
+            if not new.read_only:
+                new.file_waiting()
             return new, new.recoverable()
 
         self._run("Opening the project…", edit, task, self._on_project)

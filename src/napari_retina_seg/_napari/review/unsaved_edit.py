@@ -15,7 +15,7 @@ from napari_retina_seg.project.values import (
     Version,
 )
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.errors import KeptHereError, ProjectError
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,20 +124,29 @@ def warn_of_open_places(project: Project, edit: UnsavedEdit) -> None:
         edit.warnings.append(sentence)
 
 
-def autosave(project: Project, edit: UnsavedEdit) -> bool:
-    """Autosave unsaved changes; returns whether there were any."""
+def autosave(project: Project, edit: UnsavedEdit) -> str | None:
+    """Autosave unsaved changes; None if there are none.
+
+    Returns
+    -------
+    str or None
+        What to say if they are kept on this computer for now; empty if they are in the project.
+    """
     if not edit.is_painted and not edit.comment:
         discard_autosave(project, edit)
-        return False
-    slot = project.autosave(
-        edit.image.id,
-        up_to_date(edit.now),
-        parent=edit.parent,
-        seconds=edit.seconds,
-        comment=edit.comment,
-    )
+        return None
+    try:
+        slot = project.autosave(
+            edit.image.id,
+            up_to_date(edit.now),
+            parent=edit.parent,
+            seconds=edit.seconds,
+            comment=edit.comment,
+        )
+    except KeptHereError as error:
+        return str(error)
     edit.slots[:] = [slot]
-    return True
+    return ""
 
 
 def discard_autosave(project: Project, edit: UnsavedEdit) -> None:
