@@ -69,7 +69,7 @@ class Server:
             engine.dispose()
 
 
-def _programs() -> Path | None:
+def find_programs() -> Path | None:
     found = shutil.which("initdb")
     known = [Path(found)] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return known[-1].parent if known else None
@@ -78,7 +78,7 @@ def _programs() -> Path | None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """Run a server as long as the tests run."""
-    programs = _programs()
+    programs = find_programs()
     if programs is None:
         sentence = "PostgreSQL's server is not installed: apt-get install postgresql"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
