@@ -31,7 +31,7 @@ def start_scheduler(workers: int) -> LocalCluster:
 
 @pytest.fixture(scope="module")
 def scheduler():
-    with start_scheduler(2) as started:
+    with start_scheduler(1) as started:  # each loads TensorFlow
         yield started.scheduler_address
 
 

@@ -236,7 +236,10 @@ class EvaluationAccumulator:
             scores |= columns_to_correct(difference)
         origin = None if image.field is None else image.field.origin
         self._images.append(ImageScores(image.name, image.dataset, image.group, scores, origin))
-        self._keep_if_bad(image, reference, drawn, scores.get(Key("dice")))
+        dice = scores.get(Key("dice"))
+        if dice is not None:
+            seen = Annotation(drawn.labels, drawn.boundaries)
+            self._keep_worst([Case(image, reference, seen, dice)])
 
     def merge(self, other: EvaluationAccumulator) -> None:
         """Add what another one scored, as if it had been scored here, after its own."""
@@ -324,13 +327,6 @@ class EvaluationAccumulator:
         one = class_reliability(probabilities, truth)
         self._reliability = _sum(self._reliability, one)
         return scores | {Key("ece"): one.expected_error()}
-
-    def _keep_if_bad(
-        self, image: ScoredImage, reference: Annotation, drawn: Annotation, dice: float | None
-    ) -> None:
-        if dice is not None:
-            seen = Annotation(drawn.labels, drawn.boundaries)
-            self._keep_worst([Case(image, reference, seen, dice)])
 
     def _keep_worst(self, cases: list[Case]) -> None:
         self._worst = sorted([*self._worst, *cases], key=lambda case: case.dice)[:_CASES]
