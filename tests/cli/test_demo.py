@@ -101,7 +101,9 @@ def test_the_real_demo_runs_without_qt_and_is_right(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # A slow machine is told every 30 seconds that it is still being worked.
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if not line.startswith("Running for ")] == []
     assert done.stdout.strip() == str(out)
     photo, scan = json.loads((out / "summary.json").read_text())["images"]
     vessels = next(entry for entry in photo["classes"] if entry["value"] == 1)["pixels"]

@@ -546,6 +546,21 @@ def test_jax_trains_by_the_same_recipe(jax_folder) -> None:
     assert losses[1] < losses[0]
 
 
+def test_the_step_is_traced_once(monkeypatch) -> None:
+    """Tracing is most of the time that short trainings take."""
+    recipe = quick()
+    trainer = Trainer.build(recipe, 1, None)
+    step, traced = type(trainer.model).train_step, []
+    monkeypatch.setattr(
+        type(trainer.model), "train_step", lambda *given: traced.append(0) or step(*given)
+    )
+    rows, columns = recipe.training.crop
+    images = np.zeros((recipe.training.batch, rows, columns, 1), np.float32)
+    targets = np.zeros((*images.shape[:3], 2), np.float32)  # classes, and their weights
+    trainer.try_step(images, targets, 0)
+    assert len(traced) == 1
+
+
 def test_the_running_mean_is_used_only_where_it_is_asked_for() -> None:
     import keras
 

@@ -45,6 +45,8 @@ def compile_network(
         _load_encoder(model, recipe, encoder)
     loss = make_loss(recipe.loss, recipe.architecture.classes)
     model.compile(_optimizer(recipe, steps), loss, jit_compile=_jit(model))
+    # Its variables must not be made within the first step, which would be traced twice.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -118,7 +118,6 @@ class Trainer:
             self._notify_callbacks(row)
         self.rows = state.rows
         self.batch = int(self.rows[-1].get("batch", self.batch))
-        self.model.optimizer.build(self.model.trainable_variables)
         owners = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
         for owner, variables in owners.items():
             for variable, value in zip(variables, state.arrays[owner], strict=True):
