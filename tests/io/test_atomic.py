@@ -13,7 +13,7 @@ import pytest
 
 from napari_retina_seg import Project
 from napari_retina_seg.io.atomic import Draft, atomic_folder, remove_leftovers, write_atomically
-from napari_retina_seg.project.sqlite_database import DATABASE
+from napari_retina_seg.project.database import DATABASE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no umask")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from napari_retina_seg.project.database import DATABASE
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.sqlite_database import DATABASE, SqliteDatabase
+from napari_retina_seg.project.sqlite_database import SqliteDatabase
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import finish

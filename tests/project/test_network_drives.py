@@ -8,8 +8,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 import psutil
 import pytest
 
+from napari_retina_seg.project.database import DATABASE
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.sqlite_database import DATABASE
 from napari_retina_seg.project.sqlite_files import choose_journal, sqlite_uri
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import OCT_LAYERS

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from napari_retina_seg.project import address, postgresql_database, waiting
+from napari_retina_seg.project import address, pending_autosaves, postgresql_database
 from napari_retina_seg.project.check import find_record_damage
 from napari_retina_seg.project.migrations import MIGRATIONS
 from napari_retina_seg.project.postgresql_database import PostgresqlDatabase
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.server_errors import explain_server_error
 from napari_retina_seg.project.states import Action, GradingRound
 from napari_retina_seg.project.tables import VersionRow
-from napari_retina_seg.types.errors import KeptHereError, ProjectError, ServerAwayError
+from napari_retina_seg.types.errors import ProjectError, SavedLocallyError, ServerAwayError
 from napari_retina_seg.types.labels import OCT_LAYERS
 
 PROGRAMS = Path(__file__).with_name("programs.py")
@@ -291,21 +292,23 @@ def test_a_project_that_has_moved_is_not_written_any_more(ann, image, make):
 def test_work_goes_on_without_the_server_and_is_filed_afterwards(
     ann, image, make, server, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(waiting.platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
-    here = tmp_path / "napari-retina-seg" / "waiting"
+    monkeypatch.setattr(
+        pending_autosaves.platformdirs, "user_data_dir", lambda name: str(tmp_path / name)
+    )
+    here = tmp_path / "napari-retina-seg" / "pending"
     server.stop()
     try:
         for seed in range(2):  # the second one takes the place of the first
-            with pytest.raises(KeptHereError, match="go on working"):
+            with pytest.raises(SavedLocallyError, match="go on working"):
                 ann.autosave(image.id, make.annotation(seed), seconds=5, comment="a cut")
         assert len(list(here.rglob("*.npz"))) == 1
-        assert ann.file_waiting() == 0
+        assert ann.upload_pending() == 0
     finally:
         server.start()
     with Project(ann.folder, author="Bob") as bob:
-        assert bob.file_waiting() == 0  # it is not his
+        assert bob.upload_pending() == 0  # it is not his
     with Project(ann.folder, author="Ann") as again:  # after a crash
-        assert again.file_waiting() == 1
+        assert again.upload_pending() == 1
         (slot,) = again.recoverable()
         assert (slot.seconds, slot.comment) == (5, "a cut")
         assert again.recover(slot).equals(make.annotation(1))
@@ -315,15 +318,17 @@ def test_work_goes_on_without_the_server_and_is_filed_afterwards(
 def test_work_that_was_saved_meanwhile_waits_no_longer(
     ann, image, make, server, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(waiting.platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(
+        pending_autosaves.platformdirs, "user_data_dir", lambda name: str(tmp_path / name)
+    )
     server.stop()
     try:
-        with pytest.raises(KeptHereError):
+        with pytest.raises(SavedLocallyError):
             ann.autosave(image.id, make.annotation())
     finally:
         server.start()
     ann.save_version(image.id, make.annotation(), Action.CORRECT)
-    assert ann.file_waiting() == 0
+    assert ann.upload_pending() == 0
     assert ann.recoverable() == ()
 
 
@@ -337,3 +342,63 @@ def test_a_server_that_is_away_and_comes_back(ann, image, make, server):
     finally:
         server.start()
     assert ann.save_version(image.id, make.annotation(), Action.CORRECT).number == 1
+
+
+@pytest.fixture
+def pending(tmp_path, monkeypatch):
+    data = pending_autosaves.platformdirs
+    monkeypatch.setattr(data, "user_data_dir", lambda name: str(tmp_path / name))
+
+
+@pytest.mark.usefixtures("pending")
+def test_work_that_was_undone_meanwhile_waits_no_longer(ann, image, make, server):
+    server.stop()
+    try:
+        with pytest.raises(SavedLocallyError):
+            ann.autosave(image.id, make.annotation())
+        ann.discard_pending(image.id)
+    finally:
+        server.start()
+    assert ann.upload_pending() == 0
+
+
+@pytest.mark.usefixtures("pending")
+def test_an_older_copy_does_not_replace_what_its_window_saved_since(
+    ann, image, make, server, monkeypatch
+):
+    server.stop()
+    try:
+        with pytest.raises(SavedLocallyError):
+            ann.autosave(image.id, make.annotation(1))
+    finally:
+        server.start()
+    monkeypatch.setattr(pending_autosaves, "discard", lambda *_: None)  # of a window in between
+    ann.autosave(image.id, make.annotation(2))
+    assert ann.upload_pending() == 0
+    (slot,) = ann.recoverable()
+    assert ann.recover(slot).equals(make.annotation(2))
+
+
+def test_a_window_is_told_that_the_records_moved_back(ann, image, make):
+    (ann.folder / "database.json").unlink()
+    (ann.folder / "project.sqlite").touch()
+    with pytest.raises(ProjectError, match="were moved back to its folder"):
+        ann.save_version(image.id, make.annotation(), Action.CORRECT)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_away"),
+    [
+        ("SSL connection has been closed unexpectedly", True),
+        ("SSL SYSCALL error: EOF detected", True),
+        ("consuming input failed: server closed the connection unexpectedly", True),
+        ("connection failed: SSL error: certificate verify failed", False),
+        ("server does not support SSL, but SSL was required", False),
+        ('root certificate file "/root.crt" does not exist', False),
+    ],
+)
+def test_a_broken_connection_is_told_from_one_that_is_not_trusted(message, is_away):
+    psycopg = pytest.importorskip("psycopg")
+    found = explain_server_error(psycopg.OperationalError(message), "study")
+    assert isinstance(found, ServerAwayError) == is_away
+    assert isinstance(found, ProjectError)

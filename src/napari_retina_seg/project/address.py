@@ -105,7 +105,9 @@ def project_id(key: str) -> str:
 
 def is_encrypted_by_default(url: URL) -> bool:
     """Whether the server is another computer, and nothing says how to encrypt the connection."""
-    if {"sslmode", "service"} & set(url.query) or {"PGSSLMODE", "PGSERVICE"} & set(os.environ):
+    if {"sslmode", "service"} & set(url.query) or "PGSSLMODE" in os.environ:
+        return False
+    if not url.host and "host" not in url.query and "PGSERVICE" in os.environ:
         return False
     hosts = url.query.get("host", url.host or os.environ.get("PGHOST", ""))
     listed = hosts.split(",") if isinstance(hosts, str) else hosts

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from napari_retina_seg.project import waiting
+from napari_retina_seg.project import pending_autosaves
 from napari_retina_seg.project.contents import decode_annotation, encode_annotation
 from napari_retina_seg.project.files import write_file
 from napari_retina_seg.project.fitting import check_fits
@@ -29,9 +29,9 @@ from napari_retina_seg.project.values import Autosave
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import (
-    KeptHereError,
     OutsideError,
     ProjectError,
+    SavedLocallyError,
     ServerAwayError,
 )
 
@@ -47,28 +47,51 @@ def autosave(
     """Write to the slot of this image, person and process; see `Project.autosave`."""
     try:
         slot = _autosave(store, image_id, annotation, parent, seconds, comment)
-    except ServerAwayError as error:
-        waiting.keep(store, image_id, annotation, parent, seconds, comment)
-        raise KeptHereError(
+    except ProjectError as error:
+        if not _is_away(store, error):
+            raise
+        pending_autosaves.write(store, image_id, annotation, parent, seconds, comment)
+        raise SavedLocallyError(
             "The server can't be reached: go on working. Your changes are kept on this computer,"
             " and in the project as soon as the server is back."
         ) from error
-    waiting.discard(store, image_id)
+    pending_autosaves.discard(store, image_id)
     return slot
 
 
-def file_waiting(store: Store) -> int:
+def _is_away(store: Store, error: ProjectError) -> bool:
+    """Whether an error comes of a server, or a shared folder, that can't be reached."""
+    if isinstance(error, ServerAwayError):
+        return True
+    try:
+        store.database.check_place()
+    except ServerAwayError:
+        return True
+    except ProjectError:
+        pass
+    return False
+
+
+def upload_pending(store: Store) -> int:
     """Put this person's work that waits on this computer into the project; see `Project`.
 
     What still can't be filed goes on waiting.
     """
     filed = 0
-    for work, annotation in list(waiting.list_waiting(store)):
+    for work, annotation in list(pending_autosaves.list_pending(store)):
         own = replace(store, program=work.program)  # each process has a slot of its own
         with contextlib.suppress(ProjectError):
+            if _has_newer(own, work):  # of a window that is open, and went on
+                continue
             autosave(own, work.image_id, annotation, work.parent, work.seconds, work.comment)
             filed += 1
     return filed
+
+
+def _has_newer(store: Store, work: pending_autosaves.PendingAutosave) -> bool:
+    with store.database.reading() as session:
+        row = _own_slot(store, session, work.image_id)
+        return row is not None and row.saved_at > work.saved_at
 
 
 def _autosave(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_retina_seg.project.address import ADDRESS, parse_address, read_address
-from napari_retina_seg.project.database import Database, Fill
+from napari_retina_seg.project.database import DATABASE, Database, Fill
 from napari_retina_seg.project.postgresql_database import PostgresqlDatabase, create_postgresql
-from napari_retina_seg.project.sqlite_database import DATABASE, SqliteDatabase, create_sqlite
+from napari_retina_seg.project.sqlite_database import SqliteDatabase, create_sqlite
 
 
 def open_database(folder: Path) -> Database:

@@ -17,6 +17,7 @@ from napari_retina_seg.project.migrations import MIGRATIONS, Migration
 from napari_retina_seg.project.tables import AutosaveRow, LeaseRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
+DATABASE = "project.sqlite"  # unless the folder says that its records are elsewhere
 PATIENCE = 30  # seconds that a writer waits for another writer
 
 # What reading a damaged record may raise, before its checksum is compared.

@@ -12,6 +12,7 @@ from napari_retina_seg.project import (
     images,
     model_uses,
     names,
+    pending_autosaves,
     ranking,
     removals,
 )
@@ -189,7 +190,7 @@ class ProjectManagement(ProjectView):
         """
         ranking.add_figures(self._store, image_id, version, figures)
 
-    def file_waiting(self) -> int:
+    def upload_pending(self) -> int:
         """Put unsaved work that waited on this computer for the server into the project.
 
         Returns
@@ -197,7 +198,11 @@ class ProjectManagement(ProjectView):
         int
             How many images' work is among `recoverable` now.
         """
-        return autosaves.file_waiting(self._store)
+        return autosaves.upload_pending(self._store)
+
+    def discard_pending(self, image_id: int) -> None:
+        """Remove what `autosave` of this process has kept on this computer for an image."""
+        pending_autosaves.discard(self._store, image_id)
 
     def set_modality(self, image_ids: Sequence[int], modality: Modality | str) -> None:
         """Correct the modality of images, which is guessed from the pixels when they are added.

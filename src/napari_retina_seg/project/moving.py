@@ -17,7 +17,8 @@ from napari_retina_seg.project.address import ADDRESS, parse_address, read_addre
 from napari_retina_seg.project.backends import create_database, open_database
 from napari_retina_seg.project.backups import BACKUPS, copy_records
 from napari_retina_seg.project.checksums import CHECKSUM, list_values
-from napari_retina_seg.project.sqlite_database import DATABASE, explain_creation
+from napari_retina_seg.project.database import DATABASE
+from napari_retina_seg.project.sqlite_database import explain_creation
 from napari_retina_seg.project.tables import Base, ProjectRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 

@@ -19,7 +19,7 @@ from napari_retina_seg.project.address import (
     write_address,
 )
 from napari_retina_seg.project.checksums import CHECKSUM, AlteredRow, CheckedSession, list_values
-from napari_retina_seg.project.database import OF_DAMAGE, PATIENCE, Database, Fill
+from napari_retina_seg.project.database import DATABASE, OF_DAMAGE, PATIENCE, Database, Fill
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
 from napari_retina_seg.project.server_errors import explain_server_error
 from napari_retina_seg.project.tables import (
@@ -103,8 +103,20 @@ class PostgresqlDatabase(Database):
         return moment.astimezone(UTC)
 
     def check_place(self) -> None:
-        """Raise `ServerAwayError` if the folder can't be reached; see `Database.check_place`."""
-        if not self.path.exists():
+        """Raise an error if the folder can't be reached, or the records were moved.
+
+        See `Database.check_place`; `ServerAwayError` if the folder can't be reached.
+        """
+        try:
+            is_there, has_moved = self.path.exists(), (self.folder / DATABASE).exists()
+        except OSError:  # of a network share
+            is_there = has_moved = False
+        if has_moved and not is_there:
+            raise ProjectError(
+                f"The records of '{self.folder}' were moved back to its folder while the project"
+                " was open, so nothing was saved: open the project again."
+            )
+        if not is_there:
             raise ServerAwayError(
                 f"The folder '{self.folder}' can't be reached, so nothing was saved there: check"
                 " the network, then try again."
@@ -125,6 +137,8 @@ class PostgresqlDatabase(Database):
                     found.append(f"it has {projects} records of the project")
         except DBAPIError as error:
             known = self._explain(error.orig)
+            if isinstance(known, ServerAwayError):
+                raise known from error
             return [str(known or error.orig)]
         except OF_DAMAGE:
             return ["it can't be read"]
@@ -201,11 +215,13 @@ def create_postgresql(folder: Path, url: URL, key: str, fill: Fill) -> None:
             if _find_version(session.connection()) is not None:
                 raise ProjectError(
                     f"There is a project in the database {url.render_as_string()} already: each"
-                    " project needs a database of its own (createdb)."
+                    " project needs a database of its own (createdb). If it is left of an attempt"
+                    " that failed, remove it (dropdb)."
                 )
             Base.metadata.create_all(session.connection())
             session.add(SchemaVersionRow(version=1 + len(MIGRATIONS), tables=""))
             fill(session)
+        # After the commit: until then a project that moves stays where it was.
         write_address(folder, url, project_id(key))
     except DBAPIError as error:
         known = explain_server_error(error.orig, url.render_as_string())

@@ -371,8 +371,8 @@ class Project(ProjectManagement):
         ------
         ProjectError
             If it does not fit the image, or can't be written: the last autosave is kept then.
-        KeptHereError
-            If the server can't be reached: it is kept on this computer, until `file_waiting`.
+        SavedLocallyError
+            If the server can't be reached: it is kept on this computer, until `upload_pending`.
         """
         return autosaves.autosave(self._store, image_id, annotation, parent, seconds, comment)
 

@@ -35,9 +35,8 @@ from napari_retina_seg.project.contents import (
     encode_mask,
 )
 from napari_retina_seg.project.damage import explain_error
-from napari_retina_seg.project.database import PATIENCE
+from napari_retina_seg.project.database import DATABASE, PATIENCE
 from napari_retina_seg.project.files import inspect_file
-from napari_retina_seg.project.sqlite_database import DATABASE
 from napari_retina_seg.project.sqlite_files import sqlite_uri
 from napari_retina_seg.project.store import Store, image_row, stored_file
 from napari_retina_seg.project.tables import VERSION_TRIGGERS, AutosaveRow, FileRow, VersionRow

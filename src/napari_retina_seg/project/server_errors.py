@@ -52,7 +52,7 @@ _BY_TEXT = (
         "The server with {database} has too many connections: close a window, or try again later.",
     ),
     (
-        r"certificate|SSL|root\.crt",
+        r"certificate|root\.crt|does not support SSL",
         "The connection to {database} can't be encrypted and verified ({said}): ask the server's"
         " administrator for its certificate, and keep it as .postgresql/root.crt in your home"
         " folder.",
@@ -62,6 +62,8 @@ _AWAY = (
     "The server with {database} can't be reached, so nothing was saved there: check the network,"
     " then try again."
 )
+# What TLS says of a connection that broke.
+_AWAY_TEXT = r"SSL SYSCALL|SSL connection has been closed|SSL error|server closed the connection"
 _AWAY_STATES = ("08", "57P", "25P03")  # broken, shut down, or given up for silence
 
 
@@ -78,7 +80,7 @@ def explain_server_error(error: BaseException | None, database: str) -> ProjectE
     if error is None:
         return None
     state = getattr(error, "sqlstate", None)
-    said = _last_words(str(error))
+    said = _reason(str(error))
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if state:
         if state.startswith(_AWAY_STATES):
@@ -89,14 +91,14 @@ def explain_server_error(error: BaseException | None, database: str) -> ProjectE
     elif "OperationalError" in kinds:
         found = (text for pattern, text in _BY_TEXT if re.search(pattern, str(error)))
         known = next(found, None)
-        if known is None:
+        if known is None or (re.search(_AWAY_TEXT, str(error)) and "certificate" not in str(error)):
             return ServerAwayError(_AWAY.format(database=database))
     else:
         known = None
     return None if known is None else ProjectError(known.format(database=database, said=said))
 
 
-def _last_words(message: str) -> str:
+def _reason(message: str) -> str:
     """Return the reason in a message of several lines, without the place it came from."""
     lines = [line for line in message.splitlines() if line.strip()] or [""]
     return lines[0].rpartition("FATAL:")[2].rpartition("ERROR:")[2].strip().rstrip(".")

@@ -28,13 +28,18 @@ from napari_retina_seg.project.checksums import (
     stamp_all,
 )
 from napari_retina_seg.project.damage import explain_error, has_room, is_of_disk, iter_damage
-from napari_retina_seg.project.database import OF_DAMAGE, PATIENCE, Database, Fill, refuse_link
+from napari_retina_seg.project.database import (
+    DATABASE,
+    OF_DAMAGE,
+    PATIENCE,
+    Database,
+    Fill,
+    refuse_link,
+)
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
 from napari_retina_seg.project.sqlite_files import set_journal, sqlite_uri
 from napari_retina_seg.project.tables import Base, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
-
-DATABASE = "project.sqlite"
 
 
 class SqliteDatabase(Database):

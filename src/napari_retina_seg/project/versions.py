@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg import __version__
 from napari_retina_seg.metrics.expected_gain import ReviewFigures, find_difference
-from napari_retina_seg.project import autosaves, waiting
+from napari_retina_seg.project import autosaves, pending_autosaves
 from napari_retina_seg.project.blinding import (
     SECOND_ACTIONS,
     assign_second_grader,
@@ -89,7 +89,7 @@ def save_annotation(
         version = _add(store, session, image, request, parent, files, change)
         finished = autosaves.clear(store, session, image_id, request.author)
     autosaves.remove(store, finished)
-    waiting.discard(store, image_id)
+    pending_autosaves.discard(store, image_id)
     return version
 
 

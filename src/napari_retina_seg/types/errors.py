@@ -44,7 +44,7 @@ class ServerAwayError(ProjectError):
     """The server with the records of a project can't be reached at present."""
 
 
-class KeptHereError(ServerAwayError):
+class SavedLocallyError(ServerAwayError):
     """Unsaved work waits on this computer until the server is back; nothing is lost."""
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from napari_retina_seg._napari.review.unsaved_edit import UnsavedEdit, autosave, save_draft
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.types.errors import ProjectError, RetinaSegError
+from napari_retina_seg.types.errors import ProjectError, RetinaSegError, ServerAwayError
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,10 @@ def autosave_and_close(project: Project, edit: UnsavedEdit, saving: UnsavedEdit 
     if saving is not None and saving.versions:
         autosave(project, edit.after(saving))
     elif saving is None and edit.comment:  # a comment need not wait for a recovery
-        save_draft(project, edit)
+        try:
+            save_draft(project, edit)
+        except ServerAwayError:
+            autosave(project, edit)
     else:
         autosave(project, edit)
 

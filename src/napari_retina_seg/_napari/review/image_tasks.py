@@ -78,6 +78,7 @@ class ImageTasks(QObject):
             ActivityTimer(self),
         )
         self._saving: UnsavedEdit | None = None
+        self._is_autosaving = False
         self._warnings: list[str] = []  # about the mask that was saved last
         self._guard = PlaceGuard(self._run, self._warn_of_places)
         self._mask_watch = MaskWatch(viewer, self)
@@ -94,17 +95,26 @@ class ImageTasks(QObject):
 
     def autosave(self) -> None:
         """Autosave unsaved changes on the I/O thread."""
-        edit = self._copy_edit()
-        if self.busy or edit is None:
+        # Without a server one may take longer than the interval between them.
+        if self.busy or self._is_autosaving:
             return
+        edit = self._copy_edit()
+        if edit is None:
+            return
+        self._is_autosaving = True
         self.io_queue.submit(
             partial(autosave, self._current_project, edit),
             self._on_autosaved,
-            lambda reason: self._fail(f"Autosave failed: {reason}"),
+            self._on_autosave_failed,
         )
+
+    def _on_autosave_failed(self, reason: str) -> None:
+        self._is_autosaving = False
+        self._fail(f"Autosave failed: {reason}")
 
     def _on_autosaved(self, away: str | None) -> None:
         """Show that the server is away, or back; meanwhile try again every few seconds."""
+        self._is_autosaving = False
         if away:
             self._away_timer.start()
             self.reported.emit(JobStatus.FAILED, away)

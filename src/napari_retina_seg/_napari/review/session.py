@@ -341,7 +341,7 @@ class ReviewSession(ImageNavigator):
             if old is not None:
                 old.close()
             if not new.read_only:
-                new.file_waiting()
+                new.upload_pending()
             return new, new.recoverable()
 
         self._run("Opening the project…", edit, task, self._on_project)

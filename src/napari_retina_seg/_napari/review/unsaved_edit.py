@@ -15,7 +15,7 @@ from napari_retina_seg.project.values import (
     Version,
 )
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.errors import KeptHereError, ProjectError
+from napari_retina_seg.types.errors import ProjectError, SavedLocallyError
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def autosave(project: Project, edit: UnsavedEdit) -> str | None:
             seconds=edit.seconds,
             comment=edit.comment,
         )
-    except KeptHereError as error:
+    except SavedLocallyError as error:
         return str(error)
     edit.slots[:] = [slot]
     return ""
@@ -155,3 +155,4 @@ def discard_autosave(project: Project, edit: UnsavedEdit) -> None:
         with contextlib.suppress(ProjectError):  # another window may have recovered it
             project.discard(slot)
     edit.slots.clear()
+    project.discard_pending(edit.image.id)

@@ -1,13 +1,13 @@
-"""Unsaved work that waits on this computer until the server with a project's records is back."""
+"""Autosaves on this computer that wait for the server with a project's records."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import platformdirs
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from napari_retina_seg.io.atomic import write_durably
 from napari_retina_seg.project.address import project_id
 from napari_retina_seg.project.contents import decode_annotation, encode_annotation
-from napari_retina_seg.project.store import Store, same_person
+from napari_retina_seg.project.store import Store, now, same_person
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.errors import ProjectError
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class WaitingWork:
+class PendingAutosave:
     """What is known of unsaved work besides its mask; see `Project.autosave`.
 
     Attributes
@@ -41,6 +41,8 @@ class WaitingWork:
         For the next version.
     sha256 : str
         Hash of the file with the mask.
+    saved_at : datetime
+        When it was written, by the clock of this computer.
     """
 
     image_id: int
@@ -50,12 +52,13 @@ class WaitingWork:
     seconds: float
     comment: str
     sha256: str
+    saved_at: datetime
 
 
-_WORK = TypeAdapter(WaitingWork)
+_WORK = TypeAdapter(PendingAutosave)
 
 
-def keep(
+def write(
     store: Store,
     image_id: int,
     annotation: Annotation,
@@ -72,11 +75,12 @@ def keep(
     """
     content = encode_annotation(annotation)
     sha256 = hashlib.sha256(content).hexdigest()
-    work = WaitingWork(image_id, store.author, store.program, parent, seconds, comment, sha256)
+    author, program = store.author, store.program
+    work = PendingAutosave(image_id, author, program, parent, seconds, comment, sha256, now())
     path = _path(store, image_id)
     try:
         write_durably(path.with_name(f"{path.stem}-{sha256}.npz"), content)
-        write_durably(path, json.dumps(asdict(work)).encode())
+        write_durably(path, _WORK.dump_json(work))
     except OSError as error:
         raise ProjectError(
             f"The server can't be reached, and '{path.parent}' can't be written"
@@ -93,7 +97,7 @@ def discard(store: Store, image_id: int) -> None:
         _remove_masks(path)
 
 
-def list_waiting(store: Store) -> Iterator[tuple[WaitingWork, Annotation]]:
+def list_pending(store: Store) -> Iterator[tuple[PendingAutosave, Annotation]]:
     """Yield this person's work that waits; what is damaged is left where it is."""
     for path in sorted(_folder(store).glob("*.json")):
         try:
@@ -119,7 +123,7 @@ def _remove_masks(path: Path, but: str = "") -> None:
 
 def _folder(store: Store) -> Path:
     data = Path(platformdirs.user_data_dir("napari-retina-seg"))
-    return data / "waiting" / project_id(store.info.key)
+    return data / "pending" / project_id(store.info.key)
 
 
 def _path(store: Store, image_id: int) -> Path:
