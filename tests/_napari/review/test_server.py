@@ -29,6 +29,8 @@ def test_painting_goes_on_while_the_server_is_away(person, shared, server):
         person.wait()
         assert "can't be reached: go on working" in person.said
         assert person.session.autosave_and_close() == ""  # nothing would be lost with the window
+        person.dock.comment_edit.setText("shadow")
+        assert person.session.autosave_and_close() == ""
         painted = person.paint()
     finally:
         server.start()
