@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
 from napari_retina_seg.io.atomic import writing
-from napari_retina_seg.types.errors import WriteError
+from napari_retina_seg.types.confined import confined
+from napari_retina_seg.types.errors import OutsideError, WriteError
 
 RECORD = "finished.jsonl"
 
@@ -28,9 +31,27 @@ class Finished:
         Hash of each result, by the name of its file.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     name: str
     sha256: str
     outputs: Mapping[str, str]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    settings: dict[str, Any]
+
+
+class _Planned(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    planned: tuple[str, ...]
+
+
+_Entry = _Settings | _Planned | Finished
+_ENTRY: TypeAdapter[_Entry] = TypeAdapter(_Entry)
 
 
 class RunRecord:
@@ -48,32 +69,37 @@ class RunRecord:
     Raises
     ------
     WriteError
-        If the results that the record lists were made with other settings, or it can't be read.
+        If the results that the record lists were made with other settings, it can't be read, or
+        it is not as it was written.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self._path = folder / RECORD
         self.finished: dict[str, Finished] = {}
         self.planned: set[str] = set()  # names whose results are this run's
-        known: Mapping[str, Any] | None = None
+        known: list[Mapping[str, Any]] = []
         with writing(self._path):
             content = self._path.read_bytes() if self._path.exists() else b""
         for line in content.splitlines():
-            entry = _parse(line)
-            known = entry.get("settings", known)
-            self.planned.update(entry.get("planned", ()))
-            if "name" in entry:
-                found = Finished(**entry)
-                self.finished[found.name] = found
+            match self._parse(line):
+                case _Settings(settings=stated):
+                    known.append(stated)
+                case _Planned(planned=names):
+                    self.planned.update(names)
+                case Finished() as found:
+                    self.finished[found.name] = found
         self._is_cut = bool(content) and not content.endswith(b"\n")
-        if known is None:
+        if not known and (self.planned or self.finished):
+            raise self._altered()
+        if not known:
             self._append({"settings": settings})
-        elif known != settings:
-            differing = [name for name in settings if settings[name] != known.get(name)]
-            raise WriteError(
-                f"The results in '{folder}' were made with another {' and '.join(differing)}:"
-                " go on with the same, or choose another folder."
-            )
+        for other in known:
+            if other != settings:
+                raise WriteError(
+                    f"The results in '{folder}' were made with another"
+                    f" {' and '.join(_differing(settings, other))}: go on with the same, or choose"
+                    " another folder."
+                )
 
     def plan(self, names: Iterable[str]) -> None:
         """Note the images whose results are going to be written."""
@@ -95,10 +121,28 @@ class RunRecord:
             with self._path.open("ab") as file:
                 file.write(line.encode())
 
+    def _parse(self, line: bytes) -> _Entry | None:
+        try:
+            content = json.loads(line)
+        except ValueError:
+            return None
+        folder = self._path.parent
+        try:
+            entry = _ENTRY.validate_python(content)
+            outputs = entry.outputs if isinstance(entry, Finished) else ()
+            if any(confined(folder, name).parent != folder for name in outputs):
+                raise self._altered()
+        except (ValidationError, OutsideError) as error:
+            raise self._altered() from error
+        return entry
 
-def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return {}
-    return entry if isinstance(entry, dict) else {}
+    def _altered(self) -> WriteError:
+        return WriteError(
+            f"'{self._path}' is damaged or was changed, so it does not tell what is finished:"
+            " choose another folder."
+        )
+
+
+def _differing(settings: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    names = sorted({*settings, *other})
+    return [name for name in names if settings.get(name) != other.get(name)]
