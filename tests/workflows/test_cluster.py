@@ -89,6 +89,25 @@ def test_results_come_in_order_and_few_are_begun_ahead(cluster, tmp_path):
     assert results[0] == 8
 
 
+def test_without_order_no_result_waits_for_an_earlier_item(cluster, tmp_path):
+    def job(item, token):
+        yield Progress(0, 1, "")
+        until = time.monotonic() + 10
+        while item == 0 and not (tmp_path / "5").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        return item
+
+    received = []
+
+    def receive(outcome):
+        (tmp_path / str(outcome.item)).touch()
+        received.append(outcome.get())
+
+    finish(cluster.iter_map(job, range(8), receive, CancelToken(), in_order=False))
+    assert sorted(received) == list(range(8))
+    assert received.index(0) > received.index(5)
+
+
 def test_a_job_gives_the_same_here_and_there(cluster):
     def job(item, token):
         yield Progress(0, 1, f"step of {item}")

@@ -88,11 +88,15 @@ def opened_mapper(
     needs: WorkerNeeds | None = None,
     *,
     starts_engine: bool = True,
+    in_order: bool = True,
 ) -> Iterator[Mapper]:
-    """Open the workers, or without options start TensorFlow here; yield what maps jobs."""
+    """Open the workers, or without options start TensorFlow here; yield what maps jobs.
+
+    Without `in_order` workers' results are handed out as they end: none waits in memory.
+    """
     if options is not None:
         with opened(options, bar, needs) as cluster:
-            yield cluster.iter_map
+            yield functools.partial(cluster.iter_map, in_order=in_order)
         return
     if starts_engine:
         bar.begin("Starting TensorFlow")

@@ -208,7 +208,7 @@ def predict_command(
         if chosen is None:
             raise UsageError("No model was promoted in this project yet: name one with --model.")
         image_ids = [image.id for image in project.images()]
-        with opened_mapper(cluster, bar, WorkerNeeds((chosen,))) as mapper:
+        with opened_mapper(cluster, bar, WorkerNeeds((chosen,)), in_order=False) as mapper:
             job = iter_predict_images(
                 project,
                 chosen,

@@ -194,13 +194,18 @@ class Cluster:
         receive: Callable[[Outcome[Item, Result]], Any],
         token: CancelToken,
         /,
+        *,
+        in_order: bool = True,
     ) -> Generator[Progress, None, None]:
-        """Work on items elsewhere, and hand out their results in order; a `Mapper`."""
-        outcomes = self.iter_in_order(partial(_run_job, job), items, token)
-        with closing(outcomes):
-            for outcome in outcomes:
+        """Work on items elsewhere, and hand out their results in order; a `Mapper`.
+
+        Without `in_order` each is handed out when it is done, so that none waits in memory.
+        """
+        run = self.iter_in_order if in_order else self.iter_outcomes
+        with closing(run(partial(_run_job, job), items, token)) as outcomes:
+            for done, outcome in enumerate(outcomes, 1):
                 receive(outcome)
-                yield Progress(outcome.index + 1, 0, f"on {self.label}")
+                yield Progress(done, 0, f"on {self.label}")
 
     def iter_in_order(
         self,
