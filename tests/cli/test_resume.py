@@ -72,6 +72,19 @@ def test_a_mask_that_a_person_changed_stays(segment, folder):
     assert mask.read_bytes() == corrected
 
 
+def test_a_mask_of_a_person_for_an_image_that_was_not_reached_stays(segment, folder):
+    segment("--resume")
+    (folder / "out" / "late_mask.tif").write_text("drawn by a person")
+    write_png(folder / "in" / "late.png", scan(2))
+    result = segment("--resume")
+    assert result.exit_code == 1
+    assert "late_mask.tif' exists already" in result.stderr
+    assert (folder / "out" / "late_mask.tif").read_text() == "drawn by a person"
+    assert not (folder / "out" / "late_mask.png").exists()
+    (folder / "out" / "late_mask.tif").unlink()
+    assert "1 segmented" in segment("--resume").stdout
+
+
 def test_a_line_that_a_crash_cut_short_is_done_again(segment, folder):
     segment("--resume")
     record = folder / "out" / RECORD

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Generic
 from napari_retina_seg.cli.batch import Batch, Result, Work
 from napari_retina_seg.cli.console import Bar, UsageError, echo
 from napari_retina_seg.cli.inputs import check_outputs, is_there, outputs_of
+from napari_retina_seg.io.atomic import draft_folder, remove_leftovers, sync_folder, writing
 from napari_retina_seg.io.images.series import ImageFiles
 from napari_retina_seg.io.run_record import Finished, RunRecord
 from napari_retina_seg.project.files import hash_file, hash_source
@@ -35,7 +36,10 @@ class _Resumed(Generic[Result]):
 
 
 def resumed(
-    batch: Batch[Result], folder: Path, settings: Mapping[str, Any]
+    batch: Batch[Result],
+    work_in: Callable[[Path], Work[Result]],
+    folder: Path,
+    settings: Mapping[str, Any],
 ) -> Batch[_Resumed[Result]]:
     """Return a batch that leaves out what is finished, and notes what it finishes.
 
@@ -43,6 +47,8 @@ def resumed(
     ----------
     batch : Batch
         A batch that writes results into a folder.
+    work_in : callable
+        Takes another folder, and returns the work that writes its results there.
     folder : Path
         That folder.
     settings : mapping
@@ -58,6 +64,7 @@ def resumed(
     except WriteError as error:
         raise UsageError(str(error)) from error
     check_outputs(batch.images, folder, overwrite=False, own=record.planned)
+    remove_leftovers(folder)
     record.plan(image.name for image in batch.images)
     images = tuple(
         ResumedFiles(one.name, one.files, one.number, record.finished.get(one.name))
@@ -78,7 +85,7 @@ def resumed(
     return Batch(
         batch.inputs,
         images,
-        partial(_work_unless_finished, batch.work, folder.absolute()),
+        partial(_work_unless_finished, work_in, folder.absolute()),
         summarise,
         note,
         cluster=batch.cluster,
@@ -87,31 +94,51 @@ def resumed(
 
 
 def _work_unless_finished(
-    work: Work[Result], folder: Path, source: ResumedFiles, bar: Bar, token: CancelToken
+    work_in: Callable[[Path], Work[Result]],
+    folder: Path,
+    source: ResumedFiles,
+    bar: Bar,
+    token: CancelToken,
 ) -> _Resumed[Result]:
     bar.begin(f"Looking at {source.path.name}")
     digest = _hash_image(source)
-    if source.noted is not None:
-        is_same = source.noted.sha256 == digest
-        paths = [folder / name for name in source.noted.outputs]
-        altered = [
-            path
-            for path in paths
-            if is_there(path) and hash_file(path) != source.noted.outputs[path.name]
-        ]
-        if altered and not is_same:
-            raise WriteError(
-                f"'{altered[0]}' and the image were changed after it was written: move it away, or"
-                " choose another folder."
-            )
+    noted = {} if source.noted is None else source.noted.outputs
+    if source.noted is not None and source.noted.sha256 == digest:
+        paths = [folder / name for name in noted]
+        there = [path for path in paths if is_there(path)]
+        altered = [path for path in there if hash_file(path) != noted[path.name]]
         if altered:
             bar.say(f"'{altered[0]}' was changed after it was written, and stays as it is.")
-        if altered or (is_same and all(map(is_there, paths))):
+        if altered or there == paths:
             return _Resumed(source.noted)
-    result = work(source, bar, token)
-    written = [path for path in outputs_of(source.name, folder) if is_there(path)]
-    outputs = {path.name: hash_file(path) for path in written}
+    with draft_folder(folder) as draft:
+        result = work_in(draft)(source, bar, token)
+        outputs = _put_in_place(draft, folder, source.name, noted)
     return _Resumed(Finished(source.name, digest, outputs), result)
+
+
+def _put_in_place(draft: Path, folder: Path, name: str, noted: Mapping[str, str]) -> dict[str, str]:
+    """Replace earlier results of an image, unless one may be somebody else's work.
+
+    What a run wrote and was killed before it noted it is the same as what it writes now.
+    """
+    new, old = (
+        {path.name: hash_file(path) for path in outputs_of(name, place) if is_there(path)}
+        for place in (draft, folder)
+    )
+    for output, digest in old.items():
+        if digest not in (noted.get(output), new.get(output)):
+            raise WriteError(
+                f"'{folder / output}' exists already, and is not as this run wrote it: move it"
+                " away, or choose another folder."
+            )
+    with writing(folder):
+        for output in new:
+            (draft / output).replace(folder / output)
+        for output in old.keys() - new.keys():
+            (folder / output).unlink()
+    sync_folder(folder)
+    return new
 
 
 def _hash_image(source: ImageFiles) -> str:

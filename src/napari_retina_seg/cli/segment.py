@@ -19,6 +19,7 @@ from napari_retina_seg.cli.batch import (
     Overwrite,
     PixelSizeOption,
     Resume,
+    Work,
     choose_model,
     find_spacing,
     model_for,
@@ -124,7 +125,8 @@ def segment_command(
     if resume:
         from napari_retina_seg.cli.resuming import resumed
 
-        is_done = work_through(ctx, resumed(batch, out, _settings(request, models)))
+        work_in = partial(_segment_in, request)
+        is_done = work_through(ctx, resumed(batch, work_in, out, _settings(request, models)))
     else:
         is_done = work_through(ctx, batch)
     if not is_done:
@@ -183,6 +185,10 @@ def _segment_file(
         bool(segmentation.unchecked),
         segmentation.model_warnings,
     )
+
+
+def _segment_in(request: SegmentOptions, folder: Path) -> Work[SegmentedFile]:
+    return partial(_segment_file, replace(request, folder=folder))
 
 
 def _check_zarr(

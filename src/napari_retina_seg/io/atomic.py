@@ -214,6 +214,27 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(workshop, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def draft_folder(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder in another one, for files that are to be moved there; then remove it.
+
+    `remove_leftovers` removes what a kill leaves of it.
+
+    Raises
+    ------
+    WriteError
+        If it can't be made.
+    """
+    # mkdtemp makes private folders, of which files that are moved stay private on Windows.
+    draft = folder / f".{secrets.token_hex(8)}{_UNFINISHED}"
+    with writing(draft):
+        draft.mkdir()
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def _sync_all(folder: Path) -> None:
     """Make sure that files in a folder and their names survive a power cut."""
     for place, _, names in os.walk(folder):
