@@ -1,4 +1,4 @@
-"""Ten people grade one study on PostgreSQL at once: writes docs/scale.json and docs/scale.md."""
+"""Ten people grade one study on PostgreSQL at once: writes its section of docs/scale.md, and JSON."""
 
 from __future__ import annotations
 
