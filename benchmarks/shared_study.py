@@ -1,4 +1,4 @@
-"""Ten people grade one study on PostgreSQL at once: writes its section of docs/scale.md, and JSON."""
+"""Ten people grade one study on PostgreSQL at once: writes docs/scale.json and a section."""
 
 from __future__ import annotations
 
