@@ -101,7 +101,7 @@ def test_the_real_demo_runs_without_qt_and_is_right(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    # A slow machine is told every 30 seconds that it is still being worked.
+    # On a slow machine a line is printed every 30 seconds.
     lines = done.stderr.splitlines()
     assert [line for line in lines if not line.startswith("Running for ")] == []
     assert done.stdout.strip() == str(out)

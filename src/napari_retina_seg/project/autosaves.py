@@ -75,17 +75,17 @@ def _is_away(store: Store, error: ProjectError) -> bool:
 def upload_pending(store: Store) -> int:
     """Put this person's work that waits on this computer into the project; see `Project`.
 
-    What still can't be filed goes on waiting.
+    What still can't be uploaded is kept there.
     """
-    filed = 0
+    uploaded = 0
     for work, annotation in list(pending_autosaves.list_pending(store)):
         own = replace(store, program=work.program)  # each process has a slot of its own
         with contextlib.suppress(ProjectError):
             if _has_newer(own, work):  # of a window that is open, and went on
                 continue
             autosave(own, work.image_id, annotation, work.parent, work.seconds, work.comment)
-            filed += 1
-    return filed
+            uploaded += 1
+    return uploaded
 
 
 def _has_newer(store: Store, work: pending_autosaves.PendingAutosave) -> bool:
