@@ -22,6 +22,8 @@ _MEMORY, _ENOUGH = Path("/dev/shm"), 4 * 2**30  # noqa: S108
 if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"  # not the user's
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,20 @@ def shared_project(
 def address(folder: Path) -> dict[str, str]:
     """Return what a project's folder says of its database."""
     return json.loads((folder / "database.json").read_text())
+
+
+def set_address(folder: Path, **changes: str) -> None:
+    """Change what a project's folder says of its database."""
+    (folder / "database.json").write_text(json.dumps(address(folder) | changes))
+
+
+@pytest.fixture
+def guarded(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], str]]:
+    """Return the addresses of databases for somebody whose password is 'secret'."""
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "none"))
+    server.run("DROP ROLE IF EXISTS guarded")
+    server.run("CREATE ROLE guarded LOGIN SUPERUSER PASSWORD 'secret'")
+    yield partial(server.url, user="guarded")
+    server.run("DROP ROLE guarded")

@@ -1,6 +1,5 @@
 """Projects whose records are in PostgreSQL: what only a server does, and what it refuses."""
 
-import json
 import re
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from napari_retina_seg.project.states import Action, GradingRound
 from napari_retina_seg.project.tables import VersionRow
 from napari_retina_seg.types.errors import ProjectError, SavedLocallyError, ServerAwayError
 from napari_retina_seg.types.labels import OCT_LAYERS
+from postgresql import set_address
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 PRESENT_VERSION = f"UPDATE schema_version SET version = {1 + len(MIGRATIONS)}"  # noqa: S608
@@ -35,11 +35,6 @@ def folder(shared_project, tmp_path):
 @pytest.fixture
 def admin(server):
     return lambda statement: server.run(statement, "study")
-
-
-def set_address(folder, **changes):
-    known = json.loads((folder / "database.json").read_text())
-    (folder / "database.json").write_text(json.dumps(known | changes))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +111,7 @@ def test_what_a_server_refuses_is_one_sentence(folder, server, monkeypatch):
     refused = {
         server.url("unheard_of"): "The server has no database",
         server.url("study", "nobody_of_here"): "does not let you in",
-        server.url("study", "guarded"): "refuses your password",
+        server.url("study", "guarded"): "wants your password",
         f"postgresql:///study?host={folder}": "can't be reached",
     }
     server.run("DROP ROLE IF EXISTS guarded")

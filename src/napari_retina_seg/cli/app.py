@@ -23,6 +23,7 @@ from napari_retina_seg.cli import (
     project,
     project_check,
     project_images,
+    project_server,
     segment,
     train,
 )
@@ -83,7 +84,8 @@ project.app.command("agreement")(opens_files(agreement.agreement_command))
 project.app.command("adjudicate")(opens_files(agreement.adjudicate_command))
 project.app.command("names")(opens_files(names.names_command))
 project.app.command("check")(opens_files(project_check.check_command))
-project.app.command("move")(opens_files(project_check.move_command))
+project.app.command("move")(opens_files(project_server.move_command))
+project.app.command("password")(project_server.password_command)
 project.app.command("queue")(project_images.queue_command)
 project.app.command("assign")(project_images.assign_command)
 project.app.command("remove")(project_images.remove_command)

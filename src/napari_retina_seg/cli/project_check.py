@@ -1,4 +1,4 @@
-"""``project check``: what is damaged and can be restored; ``project move``: another database."""
+"""``project check``: what is damaged and can be restored."""
 
 from __future__ import annotations
 
@@ -63,27 +63,6 @@ def check_command(
     _print_findings([*serious, *(finding for finding in findings if not finding.serious)])
     if serious:
         raise typer.Exit(1)
-
-
-def move_command(
-    folder: Folder,
-    database: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="An empty PostgreSQL database, postgresql://host/name, or 'sqlite' for a file in"
-            " the project's folder.",
-        ),
-    ],
-) -> None:
-    """Move the records of a project to another database; close its windows first.
-
-    Images and masks stay where they are. All records are compared before the new database counts,
-    and the former ones are kept.
-    """
-    from napari_retina_seg.project.moving import move_records
-
-    echo(move_records(folder, None if database == "sqlite" else database))
 
 
 def _print_findings(findings: Sequence[IntegrityProblem]) -> None:

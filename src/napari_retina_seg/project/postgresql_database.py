@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from napari_retina_seg.project.address import (
 from napari_retina_seg.project.checksums import CHECKSUM, AlteredRow, CheckedSession, list_values
 from napari_retina_seg.project.database import DATABASE, OF_DAMAGE, PATIENCE, Database, Fill
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
+from napari_retina_seg.project.passwords import log_in
 from napari_retina_seg.project.server_errors import explain_server_error
 from napari_retina_seg.project.tables import (
     VERSION_TRIGGER,
@@ -252,6 +254,10 @@ def connect(url: URL) -> tuple[Engine, Engine]:
             "The records of this project are in PostgreSQL, whose driver is not installed: run"
             " pip install 'napari-retina-seg[postgresql]', then try again."
         ) from error
+
+    @event.listens_for(engine, "do_connect")
+    def do_connect(dialect: Any, _: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
+        return log_in(partial(dialect.connect, *arguments), parameters)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

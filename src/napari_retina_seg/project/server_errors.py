@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from napari_retina_seg.types.errors import ProjectError, ServerAwayError
+from napari_retina_seg.types.errors import PasswordError, ProjectError, ServerAwayError
 
 # By SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html), the longest beginning that fits.
 _BY_STATE = {
@@ -24,11 +24,6 @@ _BY_STATE = {
 }
 # Of attempts to connect, which have no SQLSTATE.
 _BY_TEXT = (
-    (
-        r"password authentication failed|no password supplied",
-        "The server refuses your password for {database}: correct it in the file .pgpass of your"
-        " home folder.",
-    ),
     (
         r"role .* does not exist|authentication failed|pg_hba\.conf|not permitted to log in",
         "The server does not let you in to {database} ({said}): ask its administrator for an"
@@ -58,6 +53,10 @@ _BY_TEXT = (
         " folder.",
     ),
 )
+_PASSWORD = {
+    "password authentication failed": "The server refuses your password for {database}",
+    "no password supplied": "The server wants your password for {database}",
+}
 _AWAY = (
     "The server with {database} can't be reached, so nothing was saved there: check the network,"
     " then try again."
@@ -89,6 +88,9 @@ def explain_server_error(error: BaseException | None, database: str) -> ProjectE
     elif "DataError" in kinds:
         known = _BY_STATE["22"]
     elif "OperationalError" in kinds:
+        for part, reason in _PASSWORD.items():
+            if part in str(error):
+                return PasswordError(reason.format(database=database), database)
         found = (text for pattern, text in _BY_TEXT if re.search(pattern, str(error)))
         known = next(found, None)
         if known is None or (re.search(_AWAY_TEXT, str(error)) and "certificate" not in str(error)):

@@ -44,6 +44,28 @@ class ServerAwayError(ProjectError):
     """The server with the records of a project can't be reached at present."""
 
 
+class PasswordError(ProjectError):
+    """A server wants a password, or another one.
+
+    Parameters
+    ----------
+    reason : str
+        Which of them, without a full stop.
+    database : str
+        Address of the database, without a password.
+    """
+
+    def __init__(self, reason: str, database: str) -> None:
+        super().__init__(reason, database)
+        self.reason, self.database = reason, database
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reason}: enter it with 'napari-retina-seg project password', or in the file"
+            " .pgpass of your home folder."
+        )
+
+
 class SavedLocallyError(ServerAwayError):
     """Unsaved work waits on this computer until the server is back; nothing is lost."""
 

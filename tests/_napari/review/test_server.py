@@ -3,11 +3,13 @@
 import pytest
 from qtpy.QtCore import Qt
 
+from memory_keyring import memory_keyring
+from napari_retina_seg._napari.review.password_dialog import PasswordDialog
 from napari_retina_seg.project.moving import move_records
 from napari_retina_seg.project.project import Project
-from postgresql import server
+from postgresql import guarded, server, set_address
 
-__all__ = ["server"]
+__all__ = ["guarded", "memory_keyring", "server"]
 
 
 @pytest.fixture
@@ -38,3 +40,26 @@ def test_painting_goes_on_while_the_server_is_away(person, shared, server):
     with Project(shared, author="Ann") as project:
         (slot,) = project.recoverable()
         assert (project.recover(slot).labels == painted).all()
+
+
+def test_the_password_is_asked_for_once_and_remembered(person, shared, guarded, memory_keyring):
+    def enter(password):
+        dialog = person.dock.findChild(PasswordDialog)
+        ok = dialog.buttons.button(dialog.buttons.StandardButton.Ok)
+        assert not ok.isEnabled()
+        person.bot.keyClicks(dialog.password_edit, password)
+        assert password not in dialog.password_edit.displayText()
+        person.click(ok)
+
+    set_address(shared, url=guarded("painted"))
+    person.open(shared, "Ann")
+    assert person.session.project is None
+    assert "wants your password" in person.said
+    enter("wrong")
+    assert "refuses your password" in person.said
+    assert memory_keyring.kept == {}
+    enter("secret")
+    assert person.session.project.folder == shared
+    assert person.said == ""
+    assert list(memory_keyring.kept.values()) == ["secret"]
+    assert person.dock.findChild(PasswordDialog) is None

@@ -33,6 +33,7 @@ from napari_retina_seg.project.results import Ranked
 from napari_retina_seg.project.states import FINISHES, REOPENS, Action, GradingRound, State
 from napari_retina_seg.project.values import Autosave, Version
 from napari_retina_seg.reports.burden import write_burden
+from napari_retina_seg.types.errors import PasswordError
 from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
 
@@ -61,6 +62,8 @@ class ReviewSession(ImageNavigator):
         The order by expected gain was worked out.
     burden_written : (Path)
         The report on what corrections cost was written: its page.
+    password_wanted : (PasswordError, callable)
+        A server wants a password; opens the project again.
     """
 
     project_changed = Signal()
@@ -68,6 +71,7 @@ class ReviewSession(ImageNavigator):
     taken = Signal(str)
     ranked = Signal()
     burden_written = Signal(object)
+    password_wanted = Signal(object, object)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
@@ -332,11 +336,12 @@ class ReviewSession(ImageNavigator):
     def _open_project(self, make: Callable[[], Project]) -> None:
         old, edit = self.project, self._copy_edit()
 
-        def task() -> tuple[Project, tuple[Autosave, ...]]:
-            if edit is None or old is None:
-                new = make()
-            else:
-                new = save_and_open(old, edit, make)
+        def task() -> tuple[Project, tuple[Autosave, ...]] | PasswordError:
+            try:
+                new = make() if edit is None or old is None else save_and_open(old, edit, make)
+            except PasswordError as error:
+                return error
+            if edit is not None and old is not None:
                 release_lease(old, edit.image.id)
             if old is not None:
                 old.close()
@@ -344,9 +349,17 @@ class ReviewSession(ImageNavigator):
                 new.upload_pending()
             return new, new.recoverable()
 
-        self._run("Opening the project…", edit, task, self._on_project)
+        self._run("Opening the project…", edit, task, partial(self._on_project, make))
 
-    def _on_project(self, answer: tuple[Project, tuple[Autosave, ...]]) -> None:
+    def _on_project(
+        self,
+        make: Callable[[], Project],
+        answer: tuple[Project, tuple[Autosave, ...]] | PasswordError,
+    ) -> None:
+        if isinstance(answer, PasswordError):
+            self._fail(str(answer))
+            self.password_wanted.emit(answer, partial(self._open_project, make))
+            return
         self._close_image()
         self.project, slots = answer
         self._unsaved.clear()
