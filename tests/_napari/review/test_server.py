@@ -5,9 +5,10 @@ from qtpy.QtCore import Qt
 
 from memory_keyring import memory_keyring
 from napari_retina_seg._napari.review.password_dialog import PasswordDialog
+from napari_retina_seg.project.address import parse_address
 from napari_retina_seg.project.moving import move_records
 from napari_retina_seg.project.project import Project
-from postgresql import guarded, server, set_address
+from postgresql import address, guarded, server, set_address
 
 __all__ = ["guarded", "memory_keyring", "server"]
 
@@ -63,3 +64,39 @@ def test_the_password_is_asked_for_once_and_remembered(person, shared, guarded, 
     assert person.said == ""
     assert list(memory_keyring.kept.values()) == ["secret"]
     assert person.dock.findChild(PasswordDialog) is None
+
+
+def test_a_project_is_created_on_a_server_and_a_refusal_leaves_what_was_entered(
+    person, shared, server, tmp_path
+):
+    def fill(url):
+        dialog = person.dock.bar._new
+        ok = dialog.buttons.button(dialog.buttons.StandardButton.Ok)
+        dialog.server_edit.setText("db.example.org")
+        assert not ok.isEnabled()
+        assert "postgresql://host/name" in dialog.problem.text()
+        dialog.server_edit.setText(url)
+        assert dialog.problem.text() == ""
+        person.click(ok)
+
+    person.dock.bar.ask_for_new()
+    dialog = person.dock.bar._new
+    dialog.folder_edit.setText(str(tmp_path / "new"))
+    dialog.author_edit.setText("Ann")
+    fill(server.url("painted"))
+    assert person.session.project is None
+    assert person.dock.bar._new.isVisible()
+    assert "each project needs a database of its own" in dialog.problem.text()
+    server.run("CREATE DATABASE own")
+    try:
+        fill(server.url("own"))
+        assert person.session.project.folder == tmp_path / "new"
+        assert parse_address(address(tmp_path / "new")["url"]).database == "own"
+        person.session.project.close()
+        person.dock.bar.ask_for_new()
+        remembered = parse_address(f"{person.dock.bar._new.server_edit.text()}&service=any")
+        assert (remembered.database, remembered.query["host"]) == ("", str(server.folder))
+        assert person.dock.bar._new.folder_edit.text() == ""
+        person.dock.bar._new.reject()
+    finally:
+        server.run("DROP DATABASE own WITH (FORCE)")

@@ -7,12 +7,8 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
     QInputDialog,
-    QLineEdit,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -22,13 +18,11 @@ from superqt import QElidingLabel
 
 from napari_retina_seg._napari import settings as remembered
 from napari_retina_seg._napari.plain import button_text, qt_text
-from napari_retina_seg._napari.scheme_box import SchemeBox
+from napari_retina_seg._napari.review.new_project import NewProject
 from napari_retina_seg._napari.settings import Settings
-from napari_retina_seg._napari.widgets import stack, text
+from napari_retina_seg._napari.widgets import stack
 from napari_retina_seg.io import SUFFIXES
-from napari_retina_seg.project.backends import has_project
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
 
 _RECENT = 8
@@ -40,8 +34,8 @@ class ProjectBar(QWidget):
 
     Signals
     -------
-    created : (Path, LabelScheme, str)
-        A new project was requested: folder, classes, author.
+    created : (Path, LabelScheme, str, str)
+        A new project was requested: folder, classes, author, address of a database or nothing.
     opened : (Path, str)
         A project was requested: folder, author.
     added : (tuple of Path)
@@ -52,7 +46,7 @@ class ProjectBar(QWidget):
         The report on what corrections cost was requested.
     """
 
-    created = Signal(object, object, str)
+    created = Signal(object, object, str, str)
     opened = Signal(object, str)
     added = Signal(object)
     improve_wanted = Signal()
@@ -62,6 +56,7 @@ class ProjectBar(QWidget):
         super().__init__()
         self._settings = settings
         self._folder: Path | None = None
+        self._new: NewProject | None = None  # until its project is open
         self.project_button = QPushButton("Project")
         self.project_button.setToolTip("Open or create an annotation project.")
         self.add_button = QPushButton("Add images")
@@ -110,6 +105,9 @@ class ProjectBar(QWidget):
             if not project.read_only
             else "The project can't be written."
         )
+        if self._new is not None:
+            self._new.deleteLater()
+            self._new = None
         self._settings.remember_choice(remembered.AUTHOR, project.author)
         others = [path for path in self.recent if path != project.folder]
         lines = [str(path) for path in (project.folder, *others)[:_RECENT]]
@@ -127,11 +125,17 @@ class ProjectBar(QWidget):
             self._open(Path(folder))
 
     def ask_for_new(self) -> None:
-        """Ask for folder, classes and author of a new project."""
-        dialog = NewProject(self, self.author)
-        if dialog.exec():
-            self.created.emit(dialog.folder, dialog.scheme, dialog.author)
-        dialog.deleteLater()
+        """Ask for folder, classes, author and server of a new project."""
+        if self._new is None:
+            self._new = NewProject(self, self.author, self._settings)
+            self._new.accepted.connect(self._create)
+        self._new.open()
+
+    def show_not_created(self, reason: str) -> None:
+        """Ask for a new project once more, with what was entered and what was wrong with it."""
+        self.ask_for_new()
+        if self._new is not None:
+            self._new.problem.setText(reason)
 
     def ask_for_files(self) -> None:
         """Ask which files to add."""
@@ -151,6 +155,11 @@ class ProjectBar(QWidget):
         name, accepted = QInputDialog.getText(self, "Author", _WHO, text=self.author)
         if accepted and name.strip() and self._folder is not None:
             self.opened.emit(self._folder, name)
+
+    def _create(self) -> None:
+        new = self._new
+        if new is not None:
+            self.created.emit(new.folder, new.scheme, new.author, new.server)
 
     def _open(self, folder: Path) -> None:
         author = self.author
@@ -185,65 +194,3 @@ class ProjectBar(QWidget):
                 self._menu.addAction(
                     button_text(str(folder)), lambda folder=folder: self._open(folder)
                 )
-
-
-class NewProject(QDialog):
-    """Dialog for folder, classes and author of a new project."""
-
-    def __init__(self, parent: QWidget, author: str) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("New project")
-        self.folder_edit, self.author_edit = QLineEdit(), QLineEdit(author)
-        self.folder_edit.setMinimumWidth(260)
-        self.folder_edit.setPlaceholderText("A new or empty folder")
-        self.schemes = SchemeBox()
-        browse = QPushButton("Browse…")
-        browse.clicked.connect(self._browse)
-        where = stack(self.folder_edit, browse, horizontal=True)
-        form = QFormLayout(self)
-        form.addRow("Folder", where)
-        form.addRow("Classes", self.schemes)
-        form.addRow("Your name", self.author_edit)
-        self.buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
-        )
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
-        self.problem = text()
-        form.addRow(self.problem)
-        self.schemes.failed.connect(self.problem.setText)
-        self.schemes.currentIndexChanged.connect(self._check)
-        form.addRow(self.buttons)
-        for edit in (self.folder_edit, self.author_edit):
-            edit.textChanged.connect(self._check)
-        self._check()
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the project."""
-        return Path(self.folder_edit.text().strip()).expanduser()
-
-    @property
-    def scheme(self) -> LabelScheme:
-        """Label scheme."""
-        return self.schemes.scheme
-
-    @property
-    def author(self) -> str:
-        """Name of the author."""
-        return self.author_edit.text()
-
-    def _browse(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of the new project")
-        if folder:
-            self.folder_edit.setText(folder)
-
-    def _check(self) -> None:
-        complete = bool(self.folder_edit.text().strip() and self.author_edit.text().strip())
-        problem = ""
-        if complete and has_project(self.folder):
-            problem = "This folder has a project: choose another folder, or open it with Open…"
-        button = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
-        button.setEnabled(complete and not problem)
-        button.setToolTip(problem if complete else "Enter a folder and your name first.")
-        self.problem.setText(problem)

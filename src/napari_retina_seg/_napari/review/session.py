@@ -1,4 +1,4 @@
-"""Review session of a project: open it, decide on its images, close it."""
+"""Review session of a project: decide on its images, close it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from napari_retina_seg._napari.masks.edits import change, lock, locked
 from napari_retina_seg._napari.review.closing import (
     autosave_and_close,
     collect_errors,
-    save_and_open,
 )
 from napari_retina_seg._napari.review.navigation import NavigationResult, open_image, release_lease
-from napari_retina_seg._napari.review.navigator import ImageNavigator
+from napari_retina_seg._napari.review.project_opener import ProjectOpener
 from napari_retina_seg._napari.review.unsaved_edit import (
     UnsavedEdit,
     discard_autosave,
@@ -28,20 +27,17 @@ from napari_retina_seg._napari.review.unsaved_edit import (
     warn_of_open_places,
 )
 from napari_retina_seg._napari.shortcuts import ACCEPT, FINISH
-from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.results import Ranked
 from napari_retina_seg.project.states import FINISHES, REOPENS, Action, GradingRound, State
-from napari_retina_seg.project.values import Autosave, Version
+from napari_retina_seg.project.values import Version
 from napari_retina_seg.reports.burden import write_burden
-from napari_retina_seg.types.errors import PasswordError
-from napari_retina_seg.types.labels import LabelScheme
 from napari_retina_seg.types.text import displayed
 
 BURDEN_FOLDER = Path("reports", "burden")  # in the project
 
 
-class ReviewSession(ImageNavigator):
-    """Review session: opens projects and records decisions on their images.
+class ReviewSession(ProjectOpener):
+    """Review session: records decisions on the images of a project.
 
     Attributes
     ----------
@@ -52,8 +48,6 @@ class ReviewSession(ImageNavigator):
 
     Signals
     -------
-    project_changed : ()
-        Another project was opened.
     managed : ()
         Images were assigned, removed, restored or otherwise changed.
     taken : (str)
@@ -62,16 +56,12 @@ class ReviewSession(ImageNavigator):
         The order by expected gain was worked out.
     burden_written : (Path)
         The report on what corrections cost was written: its page.
-    password_wanted : (PasswordError, callable)
-        A server wants a password; opens the project again.
     """
 
-    project_changed = Signal()
     managed = Signal()
     taken = Signal(str)
     ranked = Signal()
     burden_written = Signal(object)
-    password_wanted = Signal(object, object)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
@@ -85,16 +75,6 @@ class ReviewSession(ImageNavigator):
         if opened is None or self._current_project.folder != self.predicting_in:
             return False
         return opened.permissions.begins is None and opened.image.state is State.UNREVIEWED
-
-    # Projects
-
-    def create(self, folder: Path, scheme: LabelScheme, author: str) -> None:
-        """Create a project and open it."""
-        self._open_project(partial(Project.create, folder, scheme=scheme, author=author))
-
-    def open(self, folder: Path, author: str) -> None:
-        """Open a project in place of the open one."""
-        self._open_project(partial(Project, folder, author=author))
 
     def autosave_and_close(self) -> str:
         """Autosave unsaved changes and block until they are on disk; the session stays usable.
@@ -332,41 +312,6 @@ class ReviewSession(ImageNavigator):
     def _decline(self, reason: str) -> None:
         """Show why a request was declined; this is not a failure."""
         self.reported.emit(None, reason)
-
-    def _open_project(self, make: Callable[[], Project]) -> None:
-        old, edit = self.project, self._copy_edit()
-
-        def task() -> tuple[Project, tuple[Autosave, ...]] | PasswordError:
-            try:
-                new = make() if edit is None or old is None else save_and_open(old, edit, make)
-            except PasswordError as error:
-                return error
-            if edit is not None and old is not None:
-                release_lease(old, edit.image.id)
-            if old is not None:
-                old.close()
-            if not new.read_only:
-                new.upload_pending()
-            return new, new.recoverable()
-
-        self._run("Opening the project…", edit, task, partial(self._on_project, make))
-
-    def _on_project(
-        self,
-        make: Callable[[], Project],
-        answer: tuple[Project, tuple[Autosave, ...]] | PasswordError,
-    ) -> None:
-        if isinstance(answer, PasswordError):
-            self._fail(str(answer))
-            self.password_wanted.emit(answer, partial(self._open_project, make))
-            return
-        self._close_image()
-        self.project, slots = answer
-        self._unsaved.clear()
-        self.project_changed.emit()
-        self.image_changed.emit()
-        self.reported.emit(None, "")
-        self.found.emit(slots)
 
     def _edit_for(self, action: Action) -> UnsavedEdit | None:
         """Return the unsaved edit that a decision is about, if the decision is allowed."""

@@ -24,7 +24,6 @@ from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel, compare
 from napari_retina_seg._napari.review.image_menu import ImageMenu
 from napari_retina_seg._napari.review.messages import ReviewMessages
-from napari_retina_seg._napari.review.password_dialog import ask_password
 from napari_retina_seg._napari.review.project_bar import ProjectBar
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.review.recovery import CloseHandler, RecoveryOffer
@@ -178,12 +177,12 @@ class ReviewWidget(Dock):
         self.button.clicked.connect(self.open_next)
         self.previous_button.clicked.connect(self.open_previous)
         self.bar.created.connect(session.create)
+        session.not_created.connect(self.bar.show_not_created)
         self.bar.opened.connect(session.open)
         self.bar.added.connect(self.add)
         self.bar.improve_wanted.connect(partial(open_dock, self._viewer, IMPROVE_WIDGET))
         self.bar.burden_wanted.connect(session.report_burden)
         session.burden_written.connect(open_in_browser)
-        session.password_wanted.connect(partial(ask_password, self))
         decisions.accepted.connect(session.accept)
         decisions.finished.connect(session.finish)
         decisions.refused.connect(session.refuse)
