@@ -10,7 +10,7 @@ from typing import Any
 import napari
 import numpy as np
 from painting import send
-from qtpy.QtCore import QEvent, QPointF
+from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtWidgets import QApplication, QWidget
 from tables import row
 
@@ -83,7 +83,8 @@ def drag(viewer: napari.Viewer, number: int) -> float:
     """Hold the button and pass over the scan; return the seconds of a frame."""
     canvas = viewer.window._qt_viewer.canvas.native
     places = way(canvas, number)
-    send(canvas, QEvent.Type.MouseButtonPress, places[0])
+    # Shift lets the line begin and end off its course.
+    send(canvas, QEvent.Type.MouseButtonPress, places[0], Qt.KeyboardModifier.ShiftModifier)
     seconds = pass_over(viewer, number)
     send(canvas, QEvent.Type.MouseButtonRelease, places[-1])
     settle()

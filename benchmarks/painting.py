@@ -93,12 +93,17 @@ def stroke(viewer: napari.Viewer, mask: napari.layers.Labels, number: int) -> fl
     return seconds
 
 
-def send(canvas: QWidget, kind: QEvent.Type, place: QPointF) -> None:
+def send(
+    canvas: QWidget,
+    kind: QEvent.Type,
+    place: QPointF,
+    keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
     """Hand an event of the mouse over at once: Qt drops moves that come too fast."""
     button = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else LEFT
     held = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseButtonRelease else LEFT
     globally = QPointF(canvas.mapToGlobal(place.toPoint()))
-    event = QMouseEvent(kind, place, globally, button, held, Qt.KeyboardModifier.NoModifier)
+    event = QMouseEvent(kind, place, globally, button, held, keys)
     QApplication.sendEvent(canvas, event)
 
 

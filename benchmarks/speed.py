@@ -26,7 +26,6 @@ from skimage.transform import resize
 from tables import markdown_table, replace_section, row
 
 from napari_retina_seg._napari.engine_tasks import load_engine
-from napari_retina_seg.imaging.explanation import ExplainRequest
 from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.imaging.target import Point
 from napari_retina_seg.imaging.tiling import pad_to_multiple
@@ -111,7 +110,7 @@ def explanations() -> list[dict[str, Any]]:
         first = len(model.spec.scheme) // 2
         point = Point(*(side // 2 for side in image.grid))
         bare, tensor = bare_pass(model, image)
-        one = median(lambda: explain(image, model, ExplainRequest((first,), target=point)))  # noqa: B023
+        one = median(lambda: explain(image, model, (first,), target=point))  # noqa: B023
         size = f"{tensor.shape[0]} × {tensor.shape[1]}"
         rows.append(row(f"`{model.name}`, {size}: a map for a point", one, BARE, bare))
     return [*rows, all_classes()]
@@ -120,7 +119,7 @@ def explanations() -> list[dict[str, Any]]:
 def all_classes() -> dict[str, Any]:
     """Compare the maps of all layers with a forward pass, and a backward pass for each layer."""
     image, model = phantom_bscan().image, find_model("oct-layers")
-    everything = median(lambda: explain(image, model, ExplainRequest()))
+    everything = median(lambda: explain(image, model))
     bare, tensor = bare_pass(model, image)
     classes = len(model.spec.scheme)
     return row(
