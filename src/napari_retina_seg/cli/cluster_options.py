@@ -73,7 +73,7 @@ def opened(
     """Open the workers, and say where their dashboard is."""
     from napari_retina_seg.workflows.cluster import open_cluster
 
-    bar.begin("Starting the workers" if options.scheduler is None else "Connecting")
+    bar.begin(options.message)
     with open_cluster(options, needs) as cluster:
         if cluster.dashboard:
             bar.say(f"Dashboard: {cluster.dashboard}")

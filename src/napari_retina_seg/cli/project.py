@@ -28,7 +28,7 @@ from napari_retina_seg.project.account import current_username
 from napari_retina_seg.project.states import GradingRound
 from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.text import displayed_json
-from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
+from napari_retina_seg.workflows.cluster_options import ClusterOptions
 
 if TYPE_CHECKING:
     from napari_retina_seg.project.project import Project
@@ -200,7 +200,7 @@ def predict_command(
     Images that have its prediction already are skipped.
     """
     named = choose_model(model) if model else None
-    from napari_retina_seg.workflows.predicting import iter_predict_images
+    from napari_retina_seg.workflows.predicting import find_worker_needs, iter_predict_images
     from napari_retina_seg.workflows.promoting import promoted_model
 
     with open_project(folder, author) as project, Bar(1) as bar, interruptible() as token:
@@ -208,7 +208,8 @@ def predict_command(
         if chosen is None:
             raise UsageError("No model was promoted in this project yet: name one with --model.")
         image_ids = [image.id for image in project.images()]
-        with opened_mapper(cluster, bar, WorkerNeeds((chosen,)), in_order=False) as mapper:
+        needs = find_worker_needs(project, chosen, image_ids)
+        with opened_mapper(cluster, bar, needs, in_order=False) as mapper:
             job = iter_predict_images(
                 project,
                 chosen,

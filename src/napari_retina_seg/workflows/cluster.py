@@ -115,6 +115,11 @@ def _connect(address: str) -> Client:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions of libraries: see _check_workers
             return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except TypeError as error:  # Dask's, of an address with tls:// and no certificate
+        raise ClusterError(
+            f"The scheduler at '{address}' asks for a certificate: name its files in Dask's"
+            " configuration, under distributed.comm.tls."
+        ) from error
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"No scheduler answers at '{address}': start one with 'dask scheduler', and give its"
@@ -202,7 +207,8 @@ class Cluster:
         Without `in_order` each is handed out when it is done, so that none waits in memory.
         """
         run = self.iter_in_order if in_order else self.iter_outcomes
-        with closing(run(partial(_run_job, job), items, token)) as outcomes:
+        work = partial(_run_job, job)
+        with closing(run(work, items, token, writes=False)) as outcomes:
             for done, outcome in enumerate(outcomes, 1):
                 receive(outcome)
                 yield Progress(done, 0, f"on {self.label}")
@@ -212,6 +218,8 @@ class Cluster:
         work: Callable[[Item, CancelToken], Result],
         items: Iterable[Item],
         token: CancelToken,
+        *,
+        writes: bool = True,
     ) -> Generator[Outcome[Item, Result], None, None]:
         """Work on items as `iter_outcomes` does; yield what became of them in their order.
 
@@ -220,7 +228,8 @@ class Cluster:
         ahead = _AHEAD * max(1, self._count_workers())
         waiting: dict[int, Outcome[Item, Result]] = {}
         done = 0
-        with closing(self.iter_outcomes(work, items, token, ahead=ahead)) as outcomes:
+        run = self.iter_outcomes(work, items, token, ahead=ahead, writes=writes)
+        with closing(run) as outcomes:
             for outcome in outcomes:
                 waiting[outcome.index] = outcome
                 while done in waiting:
@@ -234,6 +243,7 @@ class Cluster:
         token: CancelToken,
         *,
         ahead: int | None = None,
+        writes: bool = True,
     ) -> Generator[Outcome[Item, Result], None, None]:
         """Work on items elsewhere, as many at a time as there are workers.
 
@@ -250,6 +260,8 @@ class Cluster:
             Stops the work.
         ahead : int, optional
             How many items may be begun while an earlier one is not done; by default any number.
+        writes : bool
+            Whether the work writes files: when it is cancelled, none is left half written.
 
         Yields
         ------
@@ -288,7 +300,9 @@ class Cluster:
         except (KeyboardInterrupt, ClusterError):
             raise
         except BaseException:
-            self._stop(name, batch, ended)
+            self._cancel(name)
+            if writes:
+                self._wait(batch, ended)
             raise
         finally:
             with suppress(Exception):  # the connection may be lost
@@ -311,8 +325,7 @@ class Cluster:
             seen = now if workers else seen
             if now - seen > _WITHOUT_WORKERS_SECONDS:
                 raise ClusterError(
-                    f"No worker is left at '{self.label}': start some, and run the same command"
-                    " again."
+                    f"No worker is left at '{self.label}': start some, and start the batch again."
                 )
             token.raise_if_cancelled()
             batch.fill(workers)
@@ -330,20 +343,23 @@ class Cluster:
 
     def _lost(self) -> ClusterError:
         return ClusterError(
-            f"The scheduler at '{self.label}' no longer answers: start it again, and run the same"
-            " command again."
+            f"The scheduler at '{self.label}' no longer answers: start it again, and then the"
+            " batch."
         )
 
-    def _stop(self, name: str, batch: BatchQueue[Any, Any], ended: queue.SimpleQueue[Any]) -> None:
-        """Cancel what is being worked on, and wait for it, so that no half file is left."""
+    def _cancel(self, name: str) -> None:
+        """Cancel what is being worked on, at its next step."""
         from napari_retina_seg.workflows.cluster_worker import cancel_batch
 
-        until = time.monotonic() + _STOP_SECONDS
         with suppress(Exception):  # the connection may be lost
             self._client.run(cancel_batch, name, on_error="ignore")
-            while batch.is_running and time.monotonic() < until:
-                with suppress(queue.Empty):
-                    batch.forget(ended.get(timeout=_POLL_SECONDS))
+
+    def _wait(self, batch: BatchQueue[Any, Any], ended: queue.SimpleQueue[Future]) -> None:
+        """Wait for what was cancelled."""
+        until = time.monotonic() + _STOP_SECONDS
+        while batch.is_running and time.monotonic() < until and self._client.status == "running":
+            with suppress(queue.Empty):
+                batch.forget(ended.get(timeout=_POLL_SECONDS))
 
 
 def _run_job(job: ItemJob[Item, Result], item: Item, token: CancelToken) -> Result:

@@ -27,6 +27,11 @@ class ClusterOptions:
     workers: int | None = None
     scheduler: str | None = None
 
+    @property
+    def message(self) -> str:
+        """What is being done until the workers are there."""
+        return "Starting the workers" if self.scheduler is None else "Connecting to the scheduler"
+
 
 @dataclass(frozen=True)
 class WorkerNeeds:

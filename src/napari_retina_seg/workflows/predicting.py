@@ -30,6 +30,7 @@ from napari_retina_seg.types.progress import (
     finish,
 )
 from napari_retina_seg.types.segmentation import Segmentation
+from napari_retina_seg.workflows.cluster_options import WorkerNeeds
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,14 @@ def predict_images(
         token=cancel,
     )
     return finish(job, progress)
+
+
+def find_worker_needs(
+    project: Project, model: ModelFolder, image_ids: Sequence[int]
+) -> WorkerNeeds:
+    """Return what workers have to have to run a model over images: it, and the first file."""
+    paths = (project.image(image_id).path for image_id in image_ids[:1])
+    return WorkerNeeds((model,), reads=tuple(path for path in paths if path.exists()))
 
 
 def iter_predict_images(

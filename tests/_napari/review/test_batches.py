@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 
 from helpers import write_png
 from napari_retina_seg._napari.job import JobStatus
-from napari_retina_seg._napari.review.batches import AddImages, add
+from napari_retina_seg._napari.review.batch_tasks import AddImages, add
 from napari_retina_seg._napari.review.queue_panel import QueuePanel
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg.imaging.phantom import phantom_bscan

@@ -1,6 +1,7 @@
 """Running a model over what nobody has worked on, in the background."""
 
 import json
+import logging
 import re
 import shutil
 import time
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from distributed import LocalCluster
 from qtpy.QtCore import Qt
 from skimage.data import retina
 
@@ -16,7 +18,7 @@ from helpers import tiny_model, write_png
 from mouse import settle
 from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.review import batches as batch_panel
-from napari_retina_seg._napari.review.batches import PredictImages, predict
+from napari_retina_seg._napari.review.batch_tasks import PredictImages, predict
 from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.phantom import phantom_bscan
 from napari_retina_seg.models import registry
@@ -30,6 +32,7 @@ from napari_retina_seg.types.image import Modality
 from napari_retina_seg.types.labels import OCT_LAYERS
 from napari_retina_seg.types.progress import CancelToken, Progress, finish
 from napari_retina_seg.types.segmentation import UNLIKE, Check
+from napari_retina_seg.workflows import cluster
 from napari_retina_seg.workflows.predicting import iter_predict_images
 
 
@@ -222,6 +225,65 @@ def test_a_prediction_comes_to_the_project_in_which_the_model_runs(
     assert (words.visible, words.text) == (True, "Prediction pending")
     ann.viewer.window.remove_dock_widget(ann.dock)  # nothing comes any more
     assert not words.visible
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Return the address of a scheduler; its worker is a thread, so that TensorFlow is loaded."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as started:
+        yield started.scheduler_address
+
+
+def choose_scheduler(person, address):
+    run_on = person.dock.batches.run_on
+    person.unfold(run_on)
+    run_on.place.setCurrentText("Scheduler")
+    run_on.address.clear()
+    person.bot.keyClicks(run_on.address, address)
+
+
+def newest(project):
+    versions = {number: project.history(number)[-1] for number in range(1, 5)}
+    assert {version.model for version in versions.values()} == {"tiny-oct"}
+    return [project.annotation(image, version.number) for image, version in versions.items()]
+
+
+def test_workers_of_a_scheduler_draw_what_the_window_draws(at_work, folder, tmp_path, scheduler):
+    shutil.copytree(folder, tmp_path / "copy")
+    (model,) = (model for model in list_models() if model.name == "tiny-oct")
+    with Project(tmp_path / "copy", author="Zoe") as copy:
+        finish(predict(PredictImages(copy, model), CancelToken()))
+        alone = newest(copy)
+    batches, told = at_work.dock.batches, []
+    batches.message.connect(told.append)
+    choose_scheduler(at_work, scheduler)
+    at_work.bot.mouseClick(batches.button, Qt.MouseButton.LeftButton)
+    at_work.bot.waitUntil(batches.bar.dashboard.isVisible, timeout=20_000)
+    assert batches.bar.dashboard.toolTip().startswith("http://127.0.0.1:")
+    at_work.bot.waitUntil(lambda: not batches.is_running, timeout=120_000)
+    at_work.wait()
+    assert "tiny-oct segmented 4 of 4 images" in at_work.said
+    assert not batches.bar.dashboard.isVisible()
+    assert told[:2] == ["Connecting to the scheduler…", f"On {scheduler}…"]
+    for one, other in zip(alone, newest(at_work.session.project), strict=True):
+        assert np.array_equal(one.labels, other.labels)
+        assert np.array_equal(one.boundaries, other.boundaries, equal_nan=True)
+
+
+def test_a_scheduler_that_does_not_answer_is_said(at_work, monkeypatch):
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.3)
+    choose_scheduler(at_work, "tcp://127.0.0.1:9")
+    at_work.click(at_work.dock.batches.button)
+    assert at_work.dock.status.result is JobStatus.FAILED
+    assert "No scheduler answers at 'tcp://127.0.0.1:9': start one" in at_work.said
+    assert at_work.dock.batches.button.isEnabled()
 
 
 def test_it_can_be_cancelled(at_work, tmp_path):

@@ -1,145 +1,30 @@
-"""Batch tasks on a project: add images, and run a model over all unreviewed ones."""
+"""Panel that runs batch tasks on a project; see `batch_tasks`."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QUrl, Signal
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_retina_seg._napari import settings as remembered
-from napari_retina_seg._napari.engine_tasks import load_engine
-from napari_retina_seg._napari.job import JobResult, JobStatus, Steps
+from napari_retina_seg._napari.job import JobResult
 from napari_retina_seg._napari.job_dock import JobRow
+from napari_retina_seg._napari.review.batch_tasks import (
+    AddImages,
+    PredictImages,
+    WorkersReady,
+    add,
+    predict,
+)
+from napari_retina_seg._napari.run_on import RunOn
 from napari_retina_seg._napari.settings import Settings
 from napari_retina_seg._napari.widgets import combo_box, stack
-from napari_retina_seg.io.images.folders import list_tree
 from napari_retina_seg.models.registry import ModelFolder, list_models
-from napari_retina_seg.project.filters import Filters
-from napari_retina_seg.project.misfits import describe_misfits
 from napari_retina_seg.project.project import Project
-from napari_retina_seg.project.results import Added
-from napari_retina_seg.project.states import State
-from napari_retina_seg.types.counts import count
 from napari_retina_seg.types.errors import RetinaSegError
-from napari_retina_seg.types.progress import CancelToken, Progress
-from napari_retina_seg.types.segmentation import UNLIKE
-
-_IMPORT = "To bring them in, open Plugins › Retina Seg › Export and import, tab Import."
-_REMOVED = " (removed: see the filter 'Removed' to restore it)"
-_LISTED = 3  # items named per message; the others are counted
-
-
-@dataclass(frozen=True, eq=False)
-class AddImages:
-    """Request to add files and folders."""
-
-    project: Project
-    paths: tuple[Path, ...]
-    copy: bool
-
-    @property
-    def title(self) -> str:
-        """Title in napari's activity dock."""
-        return f"Adding images to '{self.project.folder.name}'"
-
-
-@dataclass(frozen=True, eq=False)
-class PredictImages:
-    """Request to run a model over all unreviewed images."""
-
-    project: Project
-    model: ModelFolder
-
-    @property
-    def title(self) -> str:
-        """Title in napari's activity dock."""
-        return f"Segmenting unreviewed images with '{self.model.name}'"
-
-
-def add(task: AddImages, token: CancelToken) -> Steps:
-    """Add images; it failed if none of the files is in the project then."""
-    found = list_tree(task.paths)
-    skipped = " ".join(filter(None, (found.describe_masks(_IMPORT), found.others.message)))
-    if not found.images:
-        names = ", ".join(f"'{path.name}'" for path in task.paths)
-        message = f"No images in {names}: choose another folder. {skipped}"
-        return JobResult(JobStatus.FAILED, message.strip())
-    from napari_retina_seg.io.images.series import group_series
-
-    series = group_series(found.images)
-    files = list(dict.fromkeys(file for image in series for file in image.files))
-    added = yield from task.project.iter_add_images(files, copy=task.copy, token=token)
-    apart = _few([image.message for image in series if image.message], " ")
-    file_warnings = _few(added.warnings, " ")
-    other = describe_misfits(task.project.scheme, added.images)
-    message = " ".join(filter(None, (_describe_added(added), other, skipped, apart, file_warnings)))
-    is_failed = added.problems and not (added.images or added.duplicates)
-    end = JobStatus.FAILED if is_failed else JobStatus.SUCCEEDED
-    return JobResult(end, message, doubtful=bool(other or added.problems))
-
-
-def _describe_added(added: Added) -> str:
-    parts = [f"{len(added.problems)} failed: {_few(added.problems, ' ')}"] * bool(added.problems)
-    parts.append(f"{len(added.images)} added.")
-    if added.duplicates:
-        known = [
-            f"'{path.name}' is '{image.name}'{_REMOVED if image.removal else ''}"
-            for path, image in added.duplicates
-        ]
-        parts.append(f"{len(known)} already in the project: {_few(known, ', ')}.")
-    if added.identifiers:
-        listed = [f"'{image.name}' ({', '.join(what)})" for image, what in added.identifiers]
-        parts.append(
-            f"Possible patient identifiers were found: {_few(listed, ', ')}. They stay in this"
-            " project: an export leaves them out unless you choose to keep them."
-        )
-    return " ".join(parts)
-
-
-def predict(task: PredictImages, token: CancelToken) -> Steps:
-    """Run a model over all unreviewed images."""
-    yield Progress(0, 0, f"Loading {task.model.name}")  # takes seconds
-    load_engine()
-    from napari_retina_seg.workflows.predicting import iter_predict_images
-
-    due = tuple(_unreviewed(task.project))
-    if not due:
-        return JobResult(JobStatus.SUCCEEDED, "No unreviewed images.")
-    done = yield from iter_predict_images(task.project, task.model, due, token=token)
-    parts = [f"{task.model.name} segmented {len(done.image_ids)} of {count(len(due), 'image')}."]
-    parts += done.model_warnings
-    if done.skipped:
-        parts.append(f"{len(done.skipped)} have its mask already.")
-    if done.graded:
-        parts.append(f"{len(done.graded)} were skipped: a person has worked on them meanwhile.")
-    if done.warned:
-        parts.append(
-            f"{UNLIKE}: {count(len(done.warned), 'image')}, listed by the filter 'Check these'."
-        )
-    else:
-        parts += done.warnings[:_LISTED]
-    if done.unfit:
-        parts.append(f"{len(done.unfit)} skipped: {_few(done.unfit, ' ')}")
-    if done.problems:
-        parts.append(f"{len(done.problems)} failed: {_few(done.problems, ' ')}")
-    end = JobStatus.FAILED if done.failed else JobStatus.SUCCEEDED
-    return JobResult(end, " ".join(parts), doubtful=bool(done.warned or done.unfit))
-
-
-def _unreviewed(project: Project) -> Generator[int, None, None]:
-    filters, last = Filters(states=frozenset({State.UNREVIEWED})), None
-    while page := project.queue(filters, after=last, limit=500):
-        yield from (image.id for image in page)
-        last = page[-1].id
-
-
-def _few(items: Sequence[str], between: str) -> str:
-    more = len(items) - _LISTED
-    return between.join(items[:_LISTED]) + (f"{between}and {more} more" if more > 0 else "")
+from napari_retina_seg.types.progress import Progress
 
 
 class BatchPanel(QWidget):
@@ -173,11 +58,13 @@ class BatchPanel(QWidget):
         self.models = combo_box()
         self.models.setToolTip("Models with this project's classes.")
         self.button = QPushButton("Predict unreviewed")
+        self.run_on = RunOn(settings)
         row = stack(self.models, self.button, horizontal=True)
         row.setStretch(0, 1)
-        self.setLayout(row)
+        self.setLayout(stack(row, self.run_on))
         self.button.clicked.connect(self.predict)
         self.models.activated.connect(self._remember)
+        self.run_on.changed.connect(self._refresh)
         self.bar.started.connect(self._refresh)
         self.bar.message.connect(self.message)
         self.bar.progressed.connect(self._on_step)
@@ -210,7 +97,8 @@ class BatchPanel(QWidget):
     def predict(self) -> None:
         """Run the chosen model over all unreviewed images; the button."""
         if self._project is not None and self.button.isEnabled():
-            task = PredictImages(self._project, self._models[self.models.currentIndex()])
+            model = self._models[self.models.currentIndex()]
+            task = PredictImages(self._project, model, self.run_on.options)
             self._steps = 0
             self.predicting.emit(task.project.folder)
             self.bar.start(partial(predict, task), task.title)
@@ -224,6 +112,8 @@ class BatchPanel(QWidget):
         self.bar.start(partial(add, task), task.title)
 
     def _on_step(self, step: Progress) -> None:
+        if isinstance(step, WorkersReady):
+            self.bar.offer_dashboard(step.dashboard)
         if step.done > self._steps:
             self._steps = step.done
             self.stepped.emit()
@@ -248,6 +138,7 @@ class BatchPanel(QWidget):
             )
         elif self.is_running:
             disabled_reason = "Wait until it has ended, or cancel."
+        disabled_reason = disabled_reason or self.run_on.disabled_reason
         self.button.setEnabled(not disabled_reason)
         self.button.setToolTip(
             disabled_reason or "Run the model over all unreviewed images in the background."
@@ -255,6 +146,24 @@ class BatchPanel(QWidget):
 
 
 class _BatchRow(JobRow):
+    """Row of a batch, with a button for the page on which Dask shows what the workers do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.dashboard = QPushButton("Dashboard")
+        self.layout().insertWidget(2, self.dashboard)
+        self.dashboard.hide()
+        self.dashboard.clicked.connect(self._open_dashboard)
+        self.done.connect(self.dashboard.hide)
+
+    def offer_dashboard(self, address: str) -> None:
+        """Show the button if there is such a page."""
+        self.dashboard.setToolTip(address)
+        self.dashboard.setVisible(bool(address))
+
+    def _open_dashboard(self) -> None:
+        QDesktopServices.openUrl(QUrl(self.dashboard.toolTip()))
+
     def describe(self, step: Progress, time_left: str) -> str:
         """Describe how many images are done, and the current one."""
         if not step.total:

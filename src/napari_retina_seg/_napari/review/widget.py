@@ -19,7 +19,8 @@ from napari_retina_seg._napari.job import JobResult, JobStatus
 from napari_retina_seg._napari.masks.active_mask import ActiveMask
 from napari_retina_seg._napari.masks.places_bar import PlacesBar
 from napari_retina_seg._napari.plain import qt_text
-from napari_retina_seg._napari.review.batches import AddImages, BatchPanel
+from napari_retina_seg._napari.review.batch_tasks import AddImages
+from napari_retina_seg._napari.review.batches import BatchPanel
 from napari_retina_seg._napari.review.decision_buttons import DecisionButtons
 from napari_retina_seg._napari.review.history_panel import HistoryPanel, compare
 from napari_retina_seg._napari.review.image_menu import ImageMenu
