@@ -27,6 +27,7 @@ from napari_retina_seg.project.files import StoredFile, hash_source
 from napari_retina_seg.project.removals import find_removals
 from napari_retina_seg.project.results import Added
 from napari_retina_seg.project.states import State
+from napari_retina_seg.project.storage import FILES
 from napari_retina_seg.project.store import SPACING, Store, image_value, keep_file, now
 from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.project.values import ProjectImage
@@ -281,11 +282,14 @@ def _new_row(
     store: Store, session: Session, found: _ReadFile, facts: _Facts, patient: str | None
 ) -> ImageRow:
     stored = facts.stored
-    kept = found.path if stored is None else store.files.path(found.sha256, stored.suffix)
     return ImageRow(
         sha256=found.sha256,
         name=image_name(found.path),
-        path=_reference(store, kept),
+        path=(
+            _reference(store, found.path)
+            if stored is None
+            else f"{FILES}/{store.files.name_of(stored.sha256, stored.suffix)}"
+        ),
         copy_sha256=keep_file(session, stored),
         modality=facts.modality,
         laterality=facts.laterality,

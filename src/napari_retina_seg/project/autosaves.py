@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.project import pending_autosaves
 from napari_retina_seg.project.contents import decode_annotation, encode_annotation
-from napari_retina_seg.project.files import write_file
 from napari_retina_seg.project.fitting import check_fits
 from napari_retina_seg.project.store import (
     Store,
@@ -27,13 +26,7 @@ from napari_retina_seg.project.store import (
 from napari_retina_seg.project.tables import AutosaveRow
 from napari_retina_seg.project.values import Autosave
 from napari_retina_seg.types.annotation import Annotation
-from napari_retina_seg.types.confined import confined
-from napari_retina_seg.types.errors import (
-    OutsideError,
-    ProjectError,
-    SavedLocallyError,
-    ServerAwayError,
-)
+from napari_retina_seg.types.errors import ProjectError, SavedLocallyError, ServerAwayError
 
 
 def autosave(
@@ -110,7 +103,7 @@ def _autosave(
     sha256 = hashlib.sha256(content).hexdigest()
     # The name is unique, so the previous file can be removed once this one is written.
     name = f"{image_id}-{uuid.uuid4().hex}.npz"
-    write_file(autosave_path(store, name), content)
+    store.autosaves.write(name, content)
     with store.database.writing() as session:
         row = _own_slot(store, session, image_id)
         last = None if row is None else row.file
@@ -140,14 +133,18 @@ def recover(store: Store, slot: Autosave) -> Annotation:
     with store.database.reading() as session:
         row = _slot(session, slot)
         file, sha256 = row.file, row.sha256
-    path = autosave_path(store, file)
+    called = store.autosaves.locate(file)
     try:
-        content = path.read_bytes()
+        content = store.autosaves.read(file)
     except OSError as error:
-        raise ProjectError(f"The unsaved work '{path}' can't be read: {error.strerror}.") from error
+        raise ProjectError(
+            f"The unsaved work '{called}' can't be read: {error.strerror}."
+        ) from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ProjectError(f"The unsaved work '{path}' was cut short or altered: it is not shown.")
-    annotation = decode_annotation(content, path)
+        raise ProjectError(
+            f"The unsaved work '{called}' was cut short or altered: it is not shown."
+        )
+    annotation = decode_annotation(content, Path(called))
     if not store.database.read_only:
         _adopt(store, slot)
     return annotation
@@ -181,19 +178,8 @@ def remove(store: Store, files: Sequence[str]) -> None:
     """Remove files that no slot refers to any more."""
     for name in files:
         # `check` reports one that stays, or that the record of somebody else names elsewhere.
-        with contextlib.suppress(OSError, OutsideError):
-            autosave_path(store, name).unlink()
-
-
-def autosave_path(store: Store, name: str) -> Path:
-    """Return where an autosave is kept.
-
-    Raises
-    ------
-    OutsideError
-        If that would be outside of the project.
-    """
-    return confined(store.autosaves, name, within=store.folder)
+        with contextlib.suppress(OSError, ProjectError):
+            store.autosaves.remove(name)
 
 
 def _adopt(store: Store, slot: Autosave) -> None:

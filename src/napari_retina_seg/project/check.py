@@ -10,18 +10,13 @@ from pathlib import Path
 from sqlalchemy import select
 
 from napari_retina_seg.io.images.content import is_zarr, may_be_image
-from napari_retina_seg.project.autosaves import autosave_path
 from napari_retina_seg.project.backends import open_database
 from napari_retina_seg.project.database import Database
-from napari_retina_seg.project.files import (
-    IntegrityProblem,
-    IntegrityProblemKind,
-    StoredFile,
-    inspect_file,
-)
+from napari_retina_seg.project.files import IntegrityProblem, IntegrityProblemKind, StoredFile
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.images import damage_of
 from napari_retina_seg.project.queue import all_images
+from napari_retina_seg.project.storage import Storage
 from napari_retina_seg.project.store import Store, stored_file
 from napari_retina_seg.project.tables import AutosaveRow, FileRow
 from napari_retina_seg.project.values import ProjectImage
@@ -36,7 +31,8 @@ def iter_check(
     damage = _inspect_records(store.database)
     if damage:  # what the records say of files can't be trusted
         return damage
-    found_first = sorted(store.files.walk()) + _files_in(store.autosaves)
+    storages = (store.files.storage, store.autosaves)
+    found_first = [(storage, name) for storage in storages for name in storage.names()]
     with store.database.reading() as session:
         files = [stored_file(row) for row in session.scalars(select(FileRow))]
         slots = {row.file: row.sha256 for row in session.scalars(select(AutosaveRow))}
@@ -51,10 +47,11 @@ def iter_check(
         yield Progress(done, total, "Checking")
         if finding is not None:
             findings.append(finding)
-    known = {store.files.root / file.sha256[:2] / f"{file.sha256}{file.suffix}" for file in files}
-    known |= {store.autosaves / name for name in slots}
+    known = {(storages[0], store.files.name_of(file.sha256, file.suffix)) for file in files}
+    known |= {(storages[1], name) for name in slots}
     # Listed before the records, so that files saved since then are not taken for orphans.
-    findings += [_orphan(path) for path in found_first if path not in known and path.exists()]
+    strays = [one for one in found_first if one not in known]
+    findings += [_orphan(storage, name) for storage, name in strays if storage.exists(name)]
     return tuple(findings)
 
 
@@ -75,7 +72,7 @@ def _inspect(
     store: Store, files: list[StoredFile], slots: dict[str, str], images: list[ProjectImage]
 ) -> Generator[IntegrityProblem | None, None, None]:
     for file in files:
-        yield _inspect_file(store, file)
+        yield store.files.inspect(file)
     for name, sha256 in slots.items():
         finding = _inspect_slot(store, name, sha256)
         # Autosaves come and go while someone paints.
@@ -89,28 +86,19 @@ def _still_named(store: Store, name: str) -> bool:
         return session.scalars(select(AutosaveRow).filter_by(file=name)).one_or_none() is not None
 
 
-def _inspect_file(store: Store, file: StoredFile) -> IntegrityProblem | None:
-    try:
-        path = store.files.path(file.sha256, file.suffix)
-    except OutsideError as error:
-        return IntegrityProblem(IntegrityProblemKind.OUTSIDE, store.files.root, str(error))
-    return inspect_file(path, file)
-
-
 def _inspect_slot(store: Store, name: str, sha256: str) -> IntegrityProblem | None:
-    path = store.autosaves
+    called, root = store.autosaves.locate(name), store.autosaves.root
     try:
-        path = autosave_path(store, name)
-        content = path.read_bytes()
+        content = store.autosaves.read(name)
     except OutsideError as error:
-        return IntegrityProblem(IntegrityProblemKind.OUTSIDE, path, str(error))
+        return IntegrityProblem(IntegrityProblemKind.OUTSIDE, root, str(error))
     except OSError:
-        sentence = f"The unsaved work '{path}' is missing: it can't be recovered."
-        return IntegrityProblem(IntegrityProblemKind.MISSING, path, sentence)
+        sentence = f"The unsaved work '{called}' is missing: it can't be recovered."
+        return IntegrityProblem(IntegrityProblemKind.MISSING, root / name, sentence)
     if hashlib.sha256(content).hexdigest() == sha256:
         return None
-    sentence = f"The unsaved work '{path}' was cut short or altered: it can't be recovered."
-    return IntegrityProblem(IntegrityProblemKind.ALTERED, path, sentence)
+    sentence = f"The unsaved work '{called}' was cut short or altered: it can't be recovered."
+    return IntegrityProblem(IntegrityProblemKind.ALTERED, root / name, sentence)
 
 
 def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
@@ -126,14 +114,10 @@ def _inspect_image(image: ProjectImage) -> IntegrityProblem | None:
     return IntegrityProblem(kind, image.path, sentence)
 
 
-def _orphan(path: Path) -> IntegrityProblem:
+def _orphan(storage: Storage, name: str) -> IntegrityProblem:
     return IntegrityProblem(
         IntegrityProblemKind.ORPHAN,
-        path,
-        f"'{path}' belongs to no version: a save may have been interrupted before it was"
-        " recorded. It does no harm.",
+        storage.root / name,
+        f"'{storage.locate(name)}' belongs to no version: a save may have been interrupted before"
+        " it was recorded. It does no harm.",
     )
-
-
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []

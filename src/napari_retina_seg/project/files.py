@@ -1,4 +1,4 @@
-"""Content-addressed file store: files are named by their hash and verified when read."""
+"""Files of a project: written whole, identified by their hash, compared with their record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from napari_retina_seg.io.atomic import sync_folder, write_durably
 from napari_retina_seg.io.images.content import is_zarr
 from napari_retina_seg.io.images.files import files_beside
-from napari_retina_seg.types.confined import confined
 from napari_retina_seg.types.errors import ProjectError, ReadError
 
 _CHUNK = 2**20  # bytes
@@ -72,66 +71,6 @@ class StoredFile:
     sha256: str
     suffix: str
     size: int
-
-
-class FileStore:
-    """A folder of files ``ab/abcdef….png``.
-
-    Parameters
-    ----------
-    root : Path
-        The folder, in that of the project.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, sha256: str, suffix: str) -> Path:
-        """Return where a file is kept.
-
-        Raises
-        ------
-        OutsideError
-            If that would be outside of the project.
-        """
-        name = f"{sha256[:2]}/{sha256}{suffix}"
-        return confined(self.root, name, within=self.root.parent)
-
-    def find(self, content: bytes, suffix: str) -> StoredFile:
-        """Return the file that a content is stored as, whether it is there or not."""
-        return StoredFile(hashlib.sha256(content).hexdigest(), suffix, len(content))
-
-    def put(self, content: bytes, suffix: str) -> StoredFile:
-        """Store a content; nothing is written if it is stored already and intact.
-
-        Raises
-        ------
-        ProjectError
-            If it can't be written; nothing is written then.
-        """
-        stored = self.find(content, suffix)
-        path = self.path(stored.sha256, suffix)
-        if not _holds(path, stored):
-            write_file(path, content)
-        return stored
-
-    def read(self, stored: StoredFile) -> bytes:
-        """Return a stored content.
-
-        Raises
-        ------
-        ProjectError
-            If the file is missing, cut short or altered.
-        """
-        path = self.path(stored.sha256, stored.suffix)
-        finding = inspect_file(path, stored)
-        if finding is not None:
-            raise ProjectError(finding.sentence)
-        return path.read_bytes()
-
-    def walk(self) -> Iterator[Path]:
-        """Iterate over all files in the store, referenced or not."""
-        return (path for path in sorted(self.root.rglob("*")) if path.is_file())
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -198,32 +137,35 @@ def inspect_file(path: Path, stored: StoredFile) -> IntegrityProblem | None:
         if size == stored.size and hash_file(path) == stored.sha256:
             return None
     except FileNotFoundError:
-        return IntegrityProblem(
-            IntegrityProblemKind.MISSING,
-            path,
-            f"'{path}' is missing: restore it from a backup of the project.",
-        )
+        return say_missing(path, str(path))
     except OSError as error:
         return IntegrityProblem(
             IntegrityProblemKind.UNREADABLE,
             path,
             f"'{path}' can't be read ({error.strerror}): check the disk and the permissions.",
         )
+    return say_altered(path, str(path), size, stored)
+
+
+def say_missing(path: Path, name: str) -> IntegrityProblem:
+    """Return the finding about a file that is not there; `name` is what it is called."""
+    sentence = f"'{name}' is missing: restore it from a backup of the project."
+    return IntegrityProblem(IntegrityProblemKind.MISSING, path, sentence)
+
+
+def say_altered(path: Path, name: str, size: int, stored: StoredFile) -> IntegrityProblem:
+    """Return the finding about a file that is not as it was saved, by its size."""
     if size < stored.size:
         return IntegrityProblem(
             IntegrityProblemKind.CUT,
             path,
-            f"'{path}' was cut short ({size} of {stored.size} bytes): restore it from a backup.",
+            f"'{name}' was cut short ({size} of {stored.size} bytes): restore it from a backup.",
         )
     return IntegrityProblem(
         IntegrityProblemKind.ALTERED,
         path,
-        f"'{path}' was altered since it was saved: restore it from a backup.",
+        f"'{name}' was altered since it was saved: restore it from a backup.",
     )
-
-
-def _holds(path: Path, stored: StoredFile) -> bool:
-    return path.exists() and inspect_file(path, stored) is None
 
 
 @contextlib.contextmanager

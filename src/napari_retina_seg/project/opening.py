@@ -15,15 +15,13 @@ from napari_retina_seg.io.atomic import sync_folder
 from napari_retina_seg.project.address import parse_address
 from napari_retina_seg.project.backends import create_database, has_project, open_database
 from napari_retina_seg.project.database import Database
-from napari_retina_seg.project.files import FileStore
 from napari_retina_seg.project.sqlite_database import explain_creation
+from napari_retina_seg.project.storage import AUTOSAVES, FILES, FileStore, FolderStorage
 from napari_retina_seg.project.store import SCHEME, Store, now
 from napari_retina_seg.project.tables import ProjectRow, SchemeRow
 from napari_retina_seg.project.values import ProjectInfo
 from napari_retina_seg.types.errors import ProjectError
 from napari_retina_seg.types.labels import LabelScheme
-
-FILES, AUTOSAVES = "files", "autosave"
 
 
 def open_store(folder: Path, author: str) -> Store:
@@ -43,8 +41,8 @@ def open_store(folder: Path, author: str) -> Store:
     return Store(
         folder=folder,
         database=database,
-        files=FileStore(folder / FILES),
-        autosaves=folder / AUTOSAVES,
+        files=FileStore(FolderStorage(folder / FILES)),
+        autosaves=FolderStorage(folder / AUTOSAVES),
         author=author,
         program=uuid.uuid4().hex,
         info=ProjectInfo(scheme, row.created_at, row.created_by, row.key),

@@ -17,7 +17,6 @@ from sqlalchemy import select
 from napari_retina_seg.editing.consistency import draw
 from napari_retina_seg.io.formats.sources import Expected, find_sources, read_source
 from napari_retina_seg.project.address import read_address
-from napari_retina_seg.project.autosaves import autosave_path
 from napari_retina_seg.project.backups import find_in_backups
 from napari_retina_seg.project.checksums import (
     CHECKSUM,
@@ -36,7 +35,6 @@ from napari_retina_seg.project.contents import (
 )
 from napari_retina_seg.project.damage import explain_error
 from napari_retina_seg.project.database import DATABASE, PATIENCE
-from napari_retina_seg.project.files import inspect_file
 from napari_retina_seg.project.sqlite_files import sqlite_uri
 from napari_retina_seg.project.store import Store, image_row, stored_file
 from napari_retina_seg.project.tables import VERSION_TRIGGERS, AutosaveRow, FileRow, VersionRow
@@ -185,19 +183,14 @@ def repair_files(store: Store, source: Path | None) -> tuple[str, ...]:
     store.database.check_writable()
     with store.database.reading() as session:
         rows = [stored_file(row) for row in session.scalars(select(FileRow))]
-    damaged = {
-        (row.sha256, row.suffix)
-        for row in rows
-        if inspect_file(store.files.path(row.sha256, row.suffix), row) is not None
-    }
+    damaged = {(row.sha256, row.suffix) for row in rows if store.files.inspect(row) is not None}
     restored = []
     for content, suffix, origin in _contents(store, source) if damaged else ():
         stored = store.files.find(content, suffix)
         if (stored.sha256, suffix) in damaged:
             store.files.put(content, suffix)
             damaged.discard((stored.sha256, suffix))
-            path = store.files.path(stored.sha256, suffix)
-            restored.append(f"Restored '{path}' from {origin}.")
+            restored.append(f"Restored '{store.files.locate(stored)}' from {origin}.")
     return tuple(restored)
 
 
@@ -207,8 +200,7 @@ def _contents(store: Store, source: Path | None) -> Iterator[tuple[bytes, str, s
         slots = [row.file for row in session.scalars(select(AutosaveRow))]
     for name in slots:
         try:
-            path = autosave_path(store, name)
-            annotation = decode_annotation(path.read_bytes(), path)
+            annotation = decode_annotation(store.autosaves.read(name), Path(name))
         except (OSError, RetinaSegError):
             continue
         yield from _encode(annotation, store.scheme, "unsaved work")

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.database import Database
-from napari_retina_seg.project.files import FileStore, StoredFile
+from napari_retina_seg.project.files import StoredFile
 from napari_retina_seg.project.states import State, visible_state
+from napari_retina_seg.project.storage import FileStore, Storage
 from napari_retina_seg.project.tables import (
     AutosaveRow,
     Base,
@@ -59,8 +60,8 @@ class Store:
         Its records.
     files : FileStore
         Its files.
-    autosaves : Path
-        Folder of unsaved work.
+    autosaves : Storage
+        Unsaved work.
     author : str
         Who works on it.
     program : str
@@ -74,7 +75,7 @@ class Store:
     folder: Path
     database: Database
     files: FileStore
-    autosaves: Path
+    autosaves: Storage
     author: str
     program: str
     info: ProjectInfo
