@@ -63,6 +63,45 @@ def test_workers_write_the_files_that_one_process_writes(run, scheduler, folder,
         assert result.stderr.count("bad.png") == 1
 
 
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    """Return the file of a volume that is upside down, with a slice in which nothing is seen."""
+    pixels = phantom_volume(0, 6, 96, 64).image.pixels[:, ::-1].copy()
+    pixels[3] = 7
+    path = tmp_path_factory.mktemp("volume") / "volume.npy"
+    np.save(path, pixels)
+    return path
+
+
+@pytest.mark.parametrize("out", ["masks", "mask.ome.zarr"])
+def test_the_slices_of_a_single_volume_are_shared_out(
+    run, scheduler, folder, oct_model, volume, out, monkeypatch
+):
+    sent, iter_map = [], cluster.Cluster.iter_map
+
+    def spy(self, job, items, *rest):
+        sent.extend(items)
+        return iter_map(self, job, items, *rest)
+
+    monkeypatch.setattr(cluster.Cluster, "iter_map", spy)
+    call = ("segment", volume, "--model", oct_model.path, "--pixel-size", "3.9,11.6,120")
+    alone = run(*call, "-o", f"here/{out}")
+    shared = run(*call, "-o", f"there/{out}", "--scheduler", scheduler)
+    assert (alone.exit_code, shared.exit_code) == (0, 0), shared.output
+    here, there = (
+        {path.relative_to(one): path.read_bytes() for path in one.rglob("*") if path.is_file()}
+        for one in (folder / "here", folder / "there")
+    )
+    assert there == here
+    assert len(here) > 2
+    lines = [
+        line for line in shared.stderr.splitlines() if not line.startswith("Dashboard: http://")
+    ]
+    assert lines == alone.stderr.splitlines()
+    assert "nothing" in alone.stderr  # of the slice that shows none
+    assert [item.index for item in sent] == list(range(6))
+
+
 def test_a_batch_is_resumed_on_workers(run, scheduler, folder, oct_model):
     call = ("segment", "in", "-o", "out", "--model", oct_model.path, "--resume")
     (folder / "aside").mkdir()
@@ -74,6 +113,12 @@ def test_a_batch_is_resumed_on_workers(run, scheduler, folder, oct_model):
     assert "2 finished before" in result.stdout
     assert "1 segmented" in result.stdout
     assert "3 finished before" in run(*call).stdout
+
+
+def test_a_single_volume_is_resumed_on_workers(run, scheduler, folder, oct_model, volume):
+    call = ("segment", volume, "-o", "out", "--model", oct_model.path, "--resume")
+    assert "1 segmented" in run(*call, "--scheduler", scheduler).stdout
+    assert "1 finished before" in run(*call).stdout
 
 
 def test_explain_writes_the_same_figures_and_maps(run, scheduler, folder):

@@ -2,8 +2,10 @@ import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -14,8 +16,10 @@ from napari_retina_seg.imaging.phantom import phantom_bscan, phantom_volume
 from napari_retina_seg.imaging.surfaces import to_labels
 from napari_retina_seg.inference import predictor
 from napari_retina_seg.inference.predict import iter_segment, segment
+from napari_retina_seg.inference.slice_jobs import ImageOpener, SliceWorkers
 from napari_retina_seg.metrics.segmentation import confusion, scores
 from napari_retina_seg.models.registry import ModelFolder, find_model
+from napari_retina_seg.types.batches import iter_in_turn
 from napari_retina_seg.types.errors import ImageError, ModelError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.progress import Cancelled, CancelToken, finish
@@ -72,6 +76,34 @@ def test_volumes_slice_by_slice_or_one_slice_alone(tiny_oct) -> None:
     for index in range(3):
         alone = finish(iter_segment(volume, tiny_oct, index=index))
         assert_same_mask(alone.labels, whole.labels[index])
+
+
+def half_blank(seen: int) -> RetinaImage:
+    """Return a volume that shows nothing from a slice on."""
+    pixels = noise(4, 80, 70)
+    pixels[seen:] = 7
+    return RetinaImage(pixels)
+
+
+def test_slices_that_were_sent_elsewhere_give_the_same_result(tiny_oct) -> None:
+    volume = half_blank(2)
+
+    def elsewhere(job, items, *rest):
+        sent = cloudpickle.dumps(job)
+        assert len(sent) < volume.pixels.nbytes
+        return iter_in_turn(cloudpickle.loads(sent), items, *rest)
+
+    def run(seen, mapper):
+        workers = mapper and SliceWorkers(mapper, ImageOpener(partial(half_blank, seen)))
+        return finish(iter_segment(volume, tiny_oct, probabilities=True, workers=workers))
+
+    alone, shared = run(2, None), run(2, elsewhere)
+    assert shared.skipped == alone.skipped == (2, 3)
+    assert shared.checks == alone.checks
+    for name in ("labels", "boundaries", "probabilities", "ignore"):
+        np.testing.assert_array_equal(getattr(shared, name), getattr(alone, name))
+    with pytest.raises(ImageError, match="slice 3"):
+        run(0, elsewhere)
 
 
 def test_lazy_and_plain_pixels_give_the_same_mask(tiny_oct) -> None:

@@ -7,6 +7,8 @@ from contextlib import closing
 from functools import partial
 
 import cloudpickle
+import dask.array as da
+import numpy as np
 import pytest
 
 from napari_retina_seg.types.batches import iter_in_turn
@@ -33,6 +35,15 @@ def test_all_is_worked_on_in_other_processes(cluster):
     found = outcomes(cluster, lambda item, _: (item * item, os.getpid()), range(500))
     assert [found[item].get()[0] for item in range(500)] == [item * item for item in range(500)]
     assert os.getpid() not in {outcome.get()[1] for outcome in found.values()}
+
+
+def test_lazy_pixels_are_read_where_they_are_needed(cluster):
+    def work(item, _):
+        where = da.zeros(8, chunks=1).map_blocks(lambda block: block + os.getpid())
+        return set(np.asarray(where)) == {os.getpid()}
+
+    found = outcomes(cluster, work, range(4))
+    assert all(outcome.get() for outcome in found.values())
 
 
 def _log(folder, item):

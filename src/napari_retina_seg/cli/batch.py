@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -15,7 +15,7 @@ import typer
 from napari_retina_seg.cli.cluster_options import opened
 from napari_retina_seg.cli.console import Bar, Messages, UsageError, interruptible, say
 from napari_retina_seg.cli.inputs import Inputs
-from napari_retina_seg.types.batches import Outcome
+from napari_retina_seg.types.batches import Mapper, Outcome
 from napari_retina_seg.types.errors import ModelError, RetinaSegError
 from napari_retina_seg.types.progress import Cancelled, CancelToken
 from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
@@ -185,6 +185,9 @@ class Batch(Generic[Result]):
         Whether results are received in the order of the images.
     cluster : ClusterOptions or None
         Where the work runs; None for this process.
+    share : callable or None
+        Takes a `Mapper`, and returns work in this process that shares the slices of a volume out:
+        done instead of `work` if there is one image and a cluster.
     needs : WorkerNeeds
         What the workers have to have besides the images.
     """
@@ -196,6 +199,7 @@ class Batch(Generic[Result]):
     receive: Callable[[Result, Bar], Result] = lambda result, _: result
     in_order: bool = False
     cluster: ClusterOptions | None = None
+    share: Callable[[Mapper], Work[Result]] | None = None
     needs: WorkerNeeds = field(default_factory=WorkerNeeds)
 
 
@@ -231,11 +235,17 @@ def work_through(ctx: typer.Context, batch: Batch[Result]) -> bool:
 def _iter_outcomes(batch: Batch[Result], bar: Bar, token: CancelToken) -> _Outcomes[Result]:
     if batch.cluster is not None and batch.images:
         yield from _iter_on_workers(batch, batch.cluster, bar, token)
-        return
-    for index, image in enumerate(batch.images):
+    else:
+        yield from _iter_here(batch.work, batch.images, bar, token)
+
+
+def _iter_here(
+    work: Work[Result], images: Sequence[ImageFiles], bar: Bar, token: CancelToken
+) -> _Outcomes[Result]:
+    for index, image in enumerate(images):
         token.raise_if_cancelled()
         try:
-            result = batch.work(image, bar, token)
+            result = work(image, bar, token)
         except Exception as error:  # noqa: BLE001 - the caller decides what it means
             yield Outcome(index, image, error=error)
         else:
@@ -249,6 +259,9 @@ def _iter_on_workers(
     images = [image.absolute() for image in batch.images]
     needs = replace(batch.needs, reads=(*batch.needs.reads, images[0].files[0]))
     with opened(options, bar, needs) as cluster:
+        if batch.share is not None and len(images) == 1:
+            yield from _iter_here(batch.share(cluster.iter_map), images, bar, token)
+            return
         run = cluster.iter_in_order if batch.in_order else cluster.iter_outcomes
         with closing(run(partial(_work_quietly, batch.work), images, token)) as outcomes:
             said: set[str] = set()  # of a scan that each worker compares with, for one

@@ -16,6 +16,7 @@ from napari_retina_seg.io.atomic import draft_folder, remove_leftovers, sync_fol
 from napari_retina_seg.io.images.series import ImageFiles
 from napari_retina_seg.io.run_record import Finished, RunRecord
 from napari_retina_seg.project.files import hash_file, hash_source
+from napari_retina_seg.types.batches import Mapper
 from napari_retina_seg.types.errors import WriteError
 from napari_retina_seg.types.progress import CancelToken
 
@@ -37,7 +38,7 @@ class _Resumed(Generic[Result]):
 
 def resumed(
     batch: Batch[Result],
-    work_in: Callable[[Path], Work[Result]],
+    work_in: Callable[[Mapper | None, Path], Work[Result]],
     folder: Path,
     settings: Mapping[str, Any],
 ) -> Batch[_Resumed[Result]]:
@@ -48,7 +49,8 @@ def resumed(
     batch : Batch
         A batch that writes results into a folder.
     work_in : callable
-        Takes another folder, and returns the work that writes its results there.
+        Takes what shares out the slices of a volume, if anything, and another folder; returns the
+        work that writes its results there.
     folder : Path
         That folder.
     settings : mapping
@@ -82,13 +84,17 @@ def resumed(
             echo(f"{len(found) - len(results)} finished before.")
         batch.summarise(results, failed)
 
+    def work(mapper: Mapper | None) -> Work[_Resumed[Result]]:
+        return partial(_work_unless_finished, partial(work_in, mapper), folder.absolute())
+
     return Batch(
         batch.inputs,
         images,
-        partial(_work_unless_finished, work_in, folder.absolute()),
+        work(None),
         summarise,
         note,
         cluster=batch.cluster,
+        share=work,
         needs=batch.needs,
     )
 

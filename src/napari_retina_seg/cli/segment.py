@@ -27,12 +27,14 @@ from napari_retina_seg.cli.batch import (
     open_image,
     work_through,
 )
-from napari_retina_seg.cli.console import Bar, UsageError, as_cell, echo, start_engine
+from napari_retina_seg.cli.console import Bar, Messages, UsageError, as_cell, echo, start_engine
 from napari_retina_seg.cli.inputs import check_outputs, expand, is_there, outputs_of
+from napari_retina_seg.types.batches import Mapper
 from napari_retina_seg.types.progress import CancelToken
 from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
 
 if TYPE_CHECKING:
+    from napari_retina_seg.inference.slice_jobs import SliceWorkers
     from napari_retina_seg.io.images.series import ImageFiles
     from napari_retina_seg.models.registry import ModelFolder
     from napari_retina_seg.types.image import RetinaImage, Spacing
@@ -110,14 +112,19 @@ def segment_command(
     batch = Batch(
         inputs,
         images,
-        partial(_segment_file, request),
+        partial(_segment_file, request, None),
         partial(_summarise, out, spacing),
         cluster=cluster,
+        share=lambda mapper: partial(_segment_file, request, mapper),
         needs=WorkerNeeds(models, writes=(request.folder,)),
     )
     if out.suffix == ZARR:
         _check_zarr(images, out, request, is_replaced=overwrite or resume)
-        batch = replace(batch, work=partial(_segment_to_zarr, request))
+        batch = replace(
+            batch,
+            work=partial(_segment_to_zarr, request, None),
+            share=lambda mapper: partial(_segment_to_zarr, request, mapper),
+        )
     elif resume and overwrite:
         raise UsageError("Give either --resume or --overwrite, not both.")
     elif not resume:
@@ -148,24 +155,38 @@ def _settings(request: SegmentOptions, models: tuple[ModelFolder, ...]) -> dict[
     }
 
 
-def _open(request: SegmentOptions, source: ImageFiles, bar: Bar) -> tuple[RetinaImage, ModelFolder]:
-    """Read an image, find the model for it, and start TensorFlow."""
+def _open(
+    request: SegmentOptions, mapper: Mapper | None, source: ImageFiles, bar: Bar
+) -> tuple[RetinaImage, ModelFolder, SliceWorkers | None]:
+    """Read an image, find the model for it, and start TensorFlow unless workers segment it."""
+    from napari_retina_seg.inference.slice_jobs import ImageOpener, SliceWorkers
+
     bar.begin(f"Reading {source.path.name}")
     image = open_image(source, request.kind, bar, request.spacing)
     model = request.model or model_for(image)
+    if mapper is not None:
+        bar.begin(source.path.name)
+        reopen = partial(open_image, source, request.kind, Messages(), request.spacing)
+        return image, model, SliceWorkers(mapper, ImageOpener(reopen))
     bar.begin("Starting TensorFlow")
     start_engine()
-    return image, model
+    return image, model, None
 
 
 def _segment_file(
-    request: SegmentOptions, source: ImageFiles, bar: Bar, token: CancelToken
+    request: SegmentOptions,
+    mapper: Mapper | None,
+    source: ImageFiles,
+    bar: Bar,
+    token: CancelToken,
 ) -> SegmentedFile:
     from napari_retina_seg.inference.predict import iter_segment
     from napari_retina_seg.io.results import save_segmentation
 
-    image, model = _open(request, source, bar)
-    job = iter_segment(image, model, probabilities=request.probabilities, token=token)
+    image, model, workers = _open(request, mapper, source, bar)
+    job = iter_segment(
+        image, model, probabilities=request.probabilities, token=token, workers=workers
+    )
     segmentation = bar.walk(job, source.path.name)
     written = save_segmentation(
         segmentation, image, request.folder, source.name, probabilities=request.probabilities
@@ -187,8 +208,10 @@ def _segment_file(
     )
 
 
-def _segment_in(request: SegmentOptions, folder: Path) -> Work[SegmentedFile]:
-    return partial(_segment_file, replace(request, folder=folder))
+def _segment_in(
+    request: SegmentOptions, mapper: Mapper | None, folder: Path
+) -> Work[SegmentedFile]:
+    return partial(_segment_file, replace(request, folder=folder), mapper)
 
 
 def _check_zarr(
@@ -203,16 +226,20 @@ def _check_zarr(
 
 
 def _segment_to_zarr(
-    request: SegmentOptions, source: ImageFiles, bar: Bar, token: CancelToken
+    request: SegmentOptions,
+    mapper: Mapper | None,
+    source: ImageFiles,
+    bar: Bar,
+    token: CancelToken,
 ) -> SegmentedFile:
     from napari_retina_seg.inference.slices import iter_segment_slices
     from napari_retina_seg.io.ome_zarr import writing_mask
 
-    image, model = _open(request, source, bar)
+    image, model, workers = _open(request, mapper, source, bar)
     shape = (image.n_slices, *image.grid)
     stated = {"model": model.name, "weights_sha256": model.spec.weights_sha256}
     with writing_mask(request.folder, shape, model.spec.scheme, image.spacing, stated) as mask:
-        job = iter_segment_slices(image, model, mask.write, token=token)
+        job = iter_segment_slices(image, model, mask.write, token=token, workers=workers)
         found = bar.walk(job, source.path.name)
     if found.message:
         bar.say(f"'{source.path}': {found.message}")

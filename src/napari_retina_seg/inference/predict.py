@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,14 @@ from napari_retina_seg.imaging.plausibility import LIMITED, Limits, check_limits
 from napari_retina_seg.imaging.preprocess import Prepared, find_field, prepare_plane
 from napari_retina_seg.inference.decode import decode, without_blind_ends
 from napari_retina_seg.inference.plausibility import check_plane, join_checks, measure_plane
-from napari_retina_seg.inference.predictor import Array, Predictor, describe_device, load_predictor
+from napari_retina_seg.inference.predictor import (
+    Array,
+    Device,
+    Predictor,
+    describe_device,
+    load_predictor,
+)
+from napari_retina_seg.inference.slice_jobs import SliceItem, SliceWorkers, iter_slices
 from napari_retina_seg.io.inputs import ImageLike, as_image
 from napari_retina_seg.models.limits import read_limits
 from napari_retina_seg.models.registry import ModelFolder, ModelLike, default_model, load_model
@@ -38,6 +46,7 @@ def iter_segment(
     probabilities: bool = False,
     field: FieldOfView | None = None,
     token: CancelToken | None = None,
+    workers: SliceWorkers | None = None,
 ) -> Generator[Progress, None, Segmentation]:
     """Segment an image step by step; see `segment`.
 
@@ -56,6 +65,8 @@ def iter_segment(
         Where a photograph shows retina, if it is known; by default it is found in the pixels.
     token : CancelToken, optional
         Stops the work before the next slice or tile.
+    workers : SliceWorkers, optional
+        Where the slices are segmented; by default here. What they find is the same.
 
     Yields
     ------
@@ -80,33 +91,76 @@ def iter_segment(
     check_fit(image, model)
     indices = range(image.n_slices) if index is None else [index]
     yield Progress(0, len(indices), f"Loading {model.name}")
-    predictor, limits = load_predictor(model), read_limits(model)
-    started = time.perf_counter()
-    results: list[Annotation | None] = []
-    fired: dict[int, dict[str, str]] = {}
-    for done, i in enumerate(indices):
-        message = f"{done + 1} of {len(indices)} slices" if image.is_volume else image.name
-        yield Progress(done, len(indices), message)
-        token.raise_if_cancelled()
-        try:
-            plane = yield from _run(predictor, image, i, token, field)
-            fired[i] = check_plane(*plane, model.spec, limits)
-            pixels, prepared, output = plane
-            mask = decode(output, prepared.geometry, model.spec, probabilities=probabilities)
-            results.append(without_blind_ends(mask, pixels))
-        except ImageError:
-            if done + 1 == len(indices) and not any(results):
-                raise
-            results.append(None)
+    open_image = workers.open_image if workers is not None else lambda: image
+    job = _SliceJob(open_image, model, probabilities, field)
+    planes: dict[int, _Plane] = {}
+
+    def keep(item: SliceItem, plane: _Plane) -> None:
+        planes[item.index] = plane
+
+    yield from iter_slices(job, image, indices, keep, token, workers)
+    found = list(planes.values())
+    if found[-1].error is not None and not any(plane.mask for plane in found):
+        raise found[-1].error
     token.raise_if_cancelled()
-    checks = yield from _join_checks(predictor, limits, image, fired, token)
+    fired = {i: plane.fired for i, plane in planes.items() if plane.fired is not None}
+    checks = yield from _join_checks(job, image, fired, token)
     yield Progress(len(indices), len(indices), "Done")
     stack = image.is_volume and index is None
-    seconds = time.perf_counter() - started
-    drawn = _collect(results, stack, _provenance(image, model, seconds), model.spec.scheme)
-    unchecked = LIMITED if limits is None else ()
+    provenance = _provenance(image, model, found)
+    drawn = _collect([plane.mask for plane in found], stack, provenance, model.spec.scheme)
+    unchecked = LIMITED if job.limits is None else ()
     warnings = model.spec.warnings
     return replace(drawn, checks=checks, unchecked=unchecked, model_warnings=warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """What became of a slice: its mask, or why there is none; `fired` if it could be checked."""
+
+    device: Device
+    seconds: float
+    mask: Annotation | None = None
+    fired: dict[str, str] | None = None
+    error: ImageError | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _SliceJob:
+    """Segments a slice in the process in which it is first used."""
+
+    open_image: Callable[[], RetinaImage]
+    model: ModelFolder
+    probabilities: bool
+    field: FieldOfView | None
+
+    def __call__(self, item: SliceItem, token: CancelToken) -> Generator[Progress, None, _Plane]:
+        image, predictor, fired = self.open_image(), self.predictor, None
+        started = time.perf_counter()
+        mask, failure = None, None
+        try:
+            plane = yield from _run(predictor, image, item.index, token, self.field)
+            fired = check_plane(*plane, self.model.spec, self.limits)
+            pixels, prepared, output = plane
+            mask = decode(
+                output, prepared.geometry, self.model.spec, probabilities=self.probabilities
+            )
+            mask = without_blind_ends(mask, pixels)
+        except ImageError as error:
+            mask, failure = None, error
+        return _Plane(self.device, time.perf_counter() - started, mask, fired, failure)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        return load_predictor(self.model)
+
+    @cached_property
+    def limits(self) -> Limits | None:
+        return read_limits(self.model)
+
+    @cached_property
+    def device(self) -> Device:
+        return describe_device()
 
 
 def segment(
@@ -242,8 +296,7 @@ def _run(
 
 
 def _join_checks(
-    predictor: Predictor,
-    limits: Limits | None,
+    job: _SliceJob,
     image: RetinaImage,
     fired: dict[int, dict[str, str]],
     token: CancelToken,
@@ -253,15 +306,16 @@ def _join_checks(
     doubtful = next((i for i, names in fired.items() if "uncertainty" in names), None)
     if not any(check.name == "uncertainty" for check in checks) or doubtful is None:
         return checks
-    if limits is None or not predictor.model.spec.scheme.surfaces:
+    spec = job.model.spec
+    if job.limits is None or not spec.scheme.surfaces:
         return checks
     plane, valid = image.plane(doubtful), image.valid_plane(doubtful)
-    turned, spec = np.ascontiguousarray(plane[::-1]), predictor.model.spec
+    turned = np.ascontiguousarray(plane[::-1])
     prepared = spec.preprocessing.prepare(
         turned, image.spacing, valid=None if valid is None else valid[::-1]
     )
-    output = yield from predictor.iter_predict(prepared.tensor, token)
-    if check_limits(measure_plane(turned, prepared, output, spec), limits):
+    output = yield from job.predictor.iter_predict(prepared.tensor, token)
+    if check_limits(measure_plane(turned, prepared, output, spec), job.limits):
         return checks
     return (Check("orientation", "the scan seems to be upside down"), *checks)
 
@@ -313,8 +367,8 @@ def _blank(pattern: Annotation) -> Annotation:
     )
 
 
-def _provenance(image: RetinaImage, model: ModelFolder, seconds: float) -> Provenance:
-    device = describe_device()
+def _provenance(image: RetinaImage, model: ModelFolder, planes: Sequence[_Plane]) -> Provenance:
+    device = planes[-1].device
     return Provenance(
         source=image.source,
         model=model.name,
@@ -322,5 +376,5 @@ def _provenance(image: RetinaImage, model: ModelFolder, seconds: float) -> Prove
         version=__version__,
         device=device.name,
         precision=device.precision,
-        seconds=seconds,
+        seconds=sum(plane.seconds for plane in planes),
     )

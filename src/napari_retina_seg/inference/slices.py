@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from napari_retina_seg.inference.plausibility import join_checks
 from napari_retina_seg.inference.predict import iter_segment
+from napari_retina_seg.inference.slice_jobs import SliceItem, SliceWorkers, iter_slices
 from napari_retina_seg.models.registry import ModelFolder
 from napari_retina_seg.types.annotation import Annotation
 from napari_retina_seg.types.counts import count
@@ -67,6 +69,7 @@ def iter_segment_slices(
     on_mask: Callable[[int, Annotation | None], None],
     *,
     token: CancelToken | None = None,
+    workers: SliceWorkers | None = None,
 ) -> Generator[Progress, None, SegmentedSlices]:
     """Segment a volume, and hand on the mask of each slice; no more than one is in memory.
 
@@ -80,6 +83,8 @@ def iter_segment_slices(
         Called with the index of each slice and its mask, None where there is nothing to see.
     token : CancelToken, optional
         Stops the work before the next slice or tile.
+    workers : SliceWorkers, optional
+        Where the slices are segmented; by default here. Each worker keeps a few masks.
 
     Yields
     ------
@@ -103,20 +108,29 @@ def iter_segment_slices(
     fired: dict[int, dict[str, str]] = {}
     skipped: list[int] = []
     guessed: list[int] = []
-    seconds, known = 0.0, None
-    for index in range(image.n_slices):
-        yield Progress(index, image.n_slices, f"{index + 1} of {image.n_slices} slices")
-        is_needed = known is None and index + 1 == image.n_slices
-        mask = _segment_slice(image, model, index, token, is_needed=is_needed)
-        on_mask(index, mask)
-        if mask is None:
+    seconds = 0.0
+    known: tuple[Provenance, bool] | None = None
+
+    def take(item: SliceItem, mask: Segmentation | ImageError) -> None:
+        nonlocal seconds, known
+        index = item.index
+        if isinstance(mask, ImageError):
+            if known is None and index + 1 == image.n_slices:
+                raise mask
             skipped.append(index)
-            continue
+            on_mask(index, None)
+            return
+        on_mask(index, mask)
         known = mask.provenance, bool(mask.unchecked)
         seconds += mask.provenance.seconds
         fired[index] = {check.name: check.reason for check in mask.checks}
-        guessed += [index] if "guess" in mask.fired_checks else []
-        del mask  # before the next one takes its memory
+        guessed.extend([index] if "guess" in mask.fired_checks else [])
+
+    job = partial(
+        _segment_slice, model, workers.open_image if workers is not None else lambda: image
+    )
+    token = token or CancelToken()
+    yield from iter_slices(job, image, range(image.n_slices), take, token, workers)
     assert known is not None  # noqa: S101 - an error was raised if nothing was segmented
     yield Progress(image.n_slices, image.n_slices, "Done")
     provenance, unchecked = known
@@ -131,19 +145,13 @@ def iter_segment_slices(
 
 
 def _segment_slice(
-    image: RetinaImage,
-    model: ModelFolder,
-    index: int,
-    token: CancelToken | None,
-    *,
-    is_needed: bool,
-) -> Segmentation | None:
-    """Return the mask of a slice, None if there is nothing to see in it and others show more."""
+    model: ModelFolder, open_image: Callable[[], RetinaImage], item: SliceItem, token: CancelToken
+) -> Generator[Progress, None, Segmentation | ImageError]:
+    """Return the mask of a slice, or why there is nothing to see in it."""
+    yield from ()  # the steps within a slice are not shown
     try:
-        return finish(iter_segment(image, model, index=index, token=token))
+        return finish(iter_segment(open_image(), model, index=item.index, token=token))
     except UnfitImageError:
         raise
-    except ImageError:
-        if is_needed:
-            raise
-        return None
+    except ImageError as error:
+        return error

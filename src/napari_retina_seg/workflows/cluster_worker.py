@@ -64,6 +64,8 @@ class BatchPlugin(WorkerPlugin):  # type: ignore[misc]
 
     def run(self, item: Any) -> tuple[Any, Exception | None]:
         """Work on an item; return its result and None, or None and the error."""
+        import dask
+
         from napari_retina_seg.io._decoding import limited
 
         try:
@@ -71,7 +73,8 @@ class BatchPlugin(WorkerPlugin):  # type: ignore[misc]
             with self._lock:
                 if self._work is None:
                     self._work = pickle.loads(self._content)  # noqa: S301 - our own client's
-            with limited(self._max_pixels):
+            # Lazy pixels are read here: Dask would send the reading to other workers.
+            with limited(self._max_pixels), dask.config.set(scheduler="synchronous"):
                 return self._work(item, self.token), None
         except Exception as error:  # noqa: BLE001 - reported by the parent, with the item's name
             return None, _portable(error)
