@@ -47,6 +47,13 @@ class Server:
         with (self.folder / "output").open("a") as output:  # a pipe would never end: it runs on
             subprocess.run(command, check=True, user=self._user, stdout=output, stderr=output)
 
+    def listen(self) -> None:
+        """Let it be reached over the network of this computer, too, once it is started."""
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.write("listen_addresses = '127.0.0.1'\n")
+        with (self.folder / "data" / "pg_hba.conf").open("a") as file:
+            file.write("host all all 127.0.0.1/32 trust\n")
+
     def start(self) -> None:
         self._run("pg_ctl", "-w", "-l", str(self.folder / "data" / "log"), "start")
 

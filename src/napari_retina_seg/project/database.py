@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.checksums import AlteredRow, CheckedSession
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
+from napari_retina_seg.project.notifications import WRITER, ChangeListener
 from napari_retina_seg.project.tables import AutosaveRow, LeaseRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
@@ -58,6 +60,7 @@ class Database(ABC):
         self.folder, self.path = folder, path
         self._migrations = migrations
         self._place = _place(path)
+        self._writer_id = uuid.uuid4().hex
 
     @property
     def name(self) -> str:
@@ -95,7 +98,9 @@ class Database(ABC):
         self.check_writable()
         with (
             self._translate_errors(),
-            CheckedSession(self._writer, expire_on_commit=False) as session,
+            CheckedSession(
+                self._writer, expire_on_commit=False, info={WRITER: self._writer_id}
+            ) as session,
         ):
             with session.begin():
                 yield session
@@ -109,6 +114,16 @@ class Database(ABC):
         self.check_writable()
         with self._translate_errors(), self._writer.begin() as connection:
             yield connection
+
+    def listen(self) -> ChangeListener | None:
+        """Return what tells of others' changes; None if nothing does, as in SQLite.
+
+        Raises
+        ------
+        ProjectError
+            If the server can't be reached.
+        """
+        return None
 
     def now(self, session: Session) -> datetime:
         """Return the time by which leases expire, the same one for all computers, in UTC."""

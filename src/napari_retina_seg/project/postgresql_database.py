@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -22,8 +24,9 @@ from napari_retina_seg.project.address import (
 from napari_retina_seg.project.checksums import CHECKSUM, AlteredRow, CheckedSession, list_values
 from napari_retina_seg.project.database import DATABASE, OF_DAMAGE, PATIENCE, Database, Fill
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
+from napari_retina_seg.project.notifications import ChangeListener
 from napari_retina_seg.project.passwords import log_in
-from napari_retina_seg.project.server_errors import explain_server_error
+from napari_retina_seg.project.server_errors import explain_server_error, explain_silence
 from napari_retina_seg.project.tables import (
     VERSION_TRIGGER,
     Base,
@@ -32,6 +35,7 @@ from napari_retina_seg.project.tables import (
 )
 from napari_retina_seg.types.errors import ProjectError, ServerAwayError
 
+_SLOW, _PAUSE = 2, 5  # s: an attempt without an answer that took so long, and until the next one
 _LOCK = 0x52455449  # of the writers; such locks are known by number, in each database anew
 _SESSION = {
     "search_path": "public",
@@ -40,11 +44,11 @@ _SESSION = {
 }
 _CONNECTION: dict[str, Any] = {
     "application_name": "napari-retina-seg",
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
+    "tcp_user_timeout": 10_000,
     "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
 }
 
@@ -81,6 +85,7 @@ class PostgresqlDatabase(Database):
     ) -> None:
         super().__init__(folder, folder / ADDRESS, migrations)
         self._url = url
+        self._away_until = 0.0  # by the clock of `time.monotonic`
         self._engine, self._writer = connect(url)
         try:
             with self._translate_errors():
@@ -98,6 +103,11 @@ class PostgresqlDatabase(Database):
     def advice(self) -> str:
         """What to do about damaged records."""
         return "restore a backup of it (pg_restore)"
+
+    def listen(self) -> ChangeListener:
+        """Return what tells of others' changes; see `Database.listen`."""
+        with self._translate_errors():
+            return ChangeListener(self._engine, self._writer_id)
 
     def now(self, session: Session) -> datetime:
         """Return the server's time, in UTC: the clocks of computers differ."""
@@ -163,6 +173,23 @@ class PostgresqlDatabase(Database):
 
     def _stamp(self, connection: Connection) -> None:
         stamp_tables(connection)
+
+    @contextlib.contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        """Translate errors; refuse at once what would wait for a server that just did not answer.
+
+        Otherwise a window would stand still as often as it asks for something.
+        """
+        begun = time.monotonic()
+        if begun < self._away_until:
+            raise explain_silence(self.name)
+        try:
+            with super()._translate_errors():
+                yield
+        except ServerAwayError:
+            if time.monotonic() - begun > _SLOW:
+                self._away_until = time.monotonic() + _PAUSE
+            raise
 
     def _bring_up_to_date(self, project: str) -> None:
         with self._engine.connect() as connection:

@@ -83,7 +83,7 @@ def explain_server_error(error: BaseException | None, database: str) -> ProjectE
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if state:
         if state.startswith(_AWAY_STATES):
-            return ServerAwayError(_AWAY.format(database=database))
+            return explain_silence(database)
         known = next((text for code, text in _BY_STATE.items() if state.startswith(code)), None)
     elif "DataError" in kinds:
         known = _BY_STATE["22"]
@@ -94,10 +94,15 @@ def explain_server_error(error: BaseException | None, database: str) -> ProjectE
         found = (text for pattern, text in _BY_TEXT if re.search(pattern, str(error)))
         known = next(found, None)
         if known is None or (re.search(_AWAY_TEXT, str(error)) and "certificate" not in str(error)):
-            return ServerAwayError(_AWAY.format(database=database))
+            return explain_silence(database)
     else:
         known = None
     return None if known is None else ProjectError(known.format(database=database, said=said))
+
+
+def explain_silence(database: str) -> ServerAwayError:
+    """Return the error about a server that does not answer."""
+    return ServerAwayError(_AWAY.format(database=database))
 
 
 def _reason(message: str) -> str:

@@ -26,6 +26,7 @@ from napari_retina_seg.project.check import iter_check
 from napari_retina_seg.project.files import IntegrityProblem
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.model_uses import ModelUse
+from napari_retina_seg.project.notifications import ChangeListener
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
 from napari_retina_seg.project.states import Action
@@ -104,6 +105,16 @@ class ProjectView:
     def read_only(self) -> bool:
         """Whether the folder is read-only."""
         return self._store.database.read_only
+
+    def listen(self) -> ChangeListener | None:
+        """Return what tells of others' changes; None for a project in its folder.
+
+        Raises
+        ------
+        ProjectError
+            If the server can't be reached.
+        """
+        return self._store.database.listen()
 
     def check_place(self) -> None:
         """Raise `ProjectError` if the folder has vanished since it was opened."""

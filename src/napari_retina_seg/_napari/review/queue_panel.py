@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import qdebounced, qthrottled, signals_blocked
 
 from napari_retina_seg._napari import settings as remembered
+from napari_retina_seg._napari.review.change_watch import ChangeWatch
 from napari_retina_seg._napari.review.queue_model import (
     AUTHOR,
     COLUMNS,
@@ -108,6 +109,7 @@ class QueuePanel(QWidget):
         super().__init__()
         self._settings = settings
         self.model = QueueModel(self)
+        self._watch = ChangeWatch(self)
         self.states = combo_box()
         self.authors = combo_box()
         self.orders = combo_box()
@@ -145,7 +147,13 @@ class QueuePanel(QWidget):
         self.offer_authors(authors)
         self._unfilter()
         self.model.show(project, self.filters, self.order)
+        self._watch.watch(project)
         self.setEnabled(project is not None)
+
+    def cleanup(self) -> None:
+        """Stop what runs in the background: the dock is closing."""
+        self._watch.watch(None)
+        self.model.thumbnails.finish()
 
     def clear_filters(self) -> None:
         """Reset the filters; the button."""
@@ -268,6 +276,7 @@ class QueuePanel(QWidget):
         self.table.setColumnHidden(AUTHOR, by_gain or self.width() < _ROOM_FOR_AUTHORS)
 
     def _connect(self) -> None:
+        self._watch.changed.connect(self.list_soon)
         self.table.activated.connect(self._on_chosen)
         for box in (self.states, self.authors, self.orders):
             box.activated.connect(self._on_changed)

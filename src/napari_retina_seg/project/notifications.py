@@ -1,0 +1,78 @@
+"""Tell other programs that a project on a server has changed: PostgreSQL's NOTIFY and LISTEN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.orm import Session
+
+from napari_retina_seg.project.checksums import CheckedSession
+from napari_retina_seg.project.tables import AutosaveRow, LeaseRow
+from napari_retina_seg.types.errors import ServerAwayError
+
+WRITER = "writer"  # key of `Session.info`: id of the open database that writes
+_CHANNEL = "napari_retina_seg"
+
+
+@event.listens_for(CheckedSession, "after_flush")
+def _notify(session: Session, *_: object) -> None:
+    """Notify listeners, which the server does after the commit, once for each transaction.
+
+    Leases and unsaved work change every minute, and show in no list.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    changed = (*session.new, *session.dirty, *session.deleted)
+    if any(not isinstance(row, AutosaveRow | LeaseRow) for row in changed):
+        session.execute(select(func.pg_notify(_CHANNEL, session.info.get(WRITER, ""))))
+
+
+class ChangeListener:
+    """A connection on which the server tells of changes that others made.
+
+    It is used by one thread at a time.
+
+    Parameters
+    ----------
+    engine : Engine
+        Connects to the database.
+    writer : str
+        Id of the open database whose own changes are passed over.
+
+    Raises
+    ------
+    DBAPIError
+        If the server can't be reached.
+    """
+
+    def __init__(self, engine: Engine, writer: str) -> None:
+        connection = engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        connection.detach()  # closed, not lent to others, when this is closed
+        connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
+        self._connection, self._writer = connection, writer
+        self._driver: Any = connection.connection.driver_connection
+        self._error: type[Exception] = engine.dialect.loaded_dbapi.Error
+
+    def fileno(self) -> int:
+        """Return the socket's number: it becomes readable when there may be news."""
+        number: int = self._driver.fileno()
+        return number
+
+    def poll(self) -> bool:
+        """Return, without waiting, whether others changed the project since the last call.
+
+        Raises
+        ------
+        ServerAwayError
+            If the connection is broken: close this listener.
+        """
+        try:
+            found = list(self._driver.notifies(timeout=0))
+        except self._error as error:
+            raise ServerAwayError("The server no longer tells of changes.") from error
+        return any(notice.payload != self._writer for notice in found)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
