@@ -22,7 +22,7 @@ def test_what_is_painted_while_the_network_is_gone_is_in_the_project_afterwards(
     modules = os.pathsep.join(sys.path)
     done = subprocess.run(
         [sys.executable, PROGRAM, tmp_path],
-        env=os.environ | {"PYTHONPATH": modules},
+        env=os.environ | {"PYTHONPATH": modules, "XDG_DATA_HOME": str(tmp_path / "data")},
         check=False,
         capture_output=True,
         text=True,

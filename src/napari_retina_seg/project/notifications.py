@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Engine, event, func, select
@@ -42,17 +44,19 @@ class ChangeListener:
 
     Raises
     ------
-    DBAPIError
+    DBAPIError, ServerAwayError
         If the server can't be reached.
     """
 
     def __init__(self, engine: Engine, writer: str) -> None:
-        connection = engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-        connection.detach()  # closed, not lent to others, when this is closed
-        connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
-        self._connection, self._writer = connection, writer
-        self._driver: Any = connection.connection.driver_connection
         self._error: type[Exception] = engine.dialect.loaded_dbapi.Error
+        self._writer = writer
+        pooled = engine.raw_connection()
+        self._driver: Any = pooled.driver_connection
+        pooled.detach()  # closed, not lent to others, when this is closed
+        with self._translate_errors():
+            self._driver.autocommit = True
+            self._driver.execute(f"LISTEN {_CHANNEL}")
 
     def fileno(self) -> int:
         """Return the socket's number: it becomes readable when there may be news."""
@@ -67,12 +71,17 @@ class ChangeListener:
         ServerAwayError
             If the connection is broken: close this listener.
         """
-        try:
+        with self._translate_errors():
             found = list(self._driver.notifies(timeout=0))
-        except self._error as error:
-            raise ServerAwayError("The server no longer tells of changes.") from error
         return any(notice.payload != self._writer for notice in found)
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._driver.close()
+
+    @contextlib.contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._error as error:
+            raise ServerAwayError("The server no longer tells of changes.") from error

@@ -8,6 +8,7 @@ from napari_retina_seg._napari.review.password_dialog import PasswordDialog
 from napari_retina_seg.project.address import parse_address
 from napari_retina_seg.project.moving import move_records
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.states import State
 from postgresql import address, guarded, server, set_address
 
 __all__ = ["guarded", "memory_keyring", "server"]
@@ -100,3 +101,43 @@ def test_a_project_is_created_on_a_server_and_a_refusal_leaves_what_was_entered(
         person.dock.bar._new.reject()
     finally:
         server.run("DROP DATABASE own WITH (FORCE)")
+
+
+def test_the_queue_follows_what_others_do(person, shared, server):
+    person.open(shared, "Ann")
+    queue = person.dock.queue
+    person.bot.waitUntil(lambda: queue._watch._notifier is not None)
+
+    def states():
+        return {image.state for image in queue.model._images}
+
+    person.press(Qt.Key.Key_N)
+    assert states() == {State.UNREVIEWED}
+    with Project(shared, author="Bob") as bob:
+        first = bob.images()[0].id
+        bob.mark_ungradable(first, "dark")
+        person.bot.waitUntil(lambda: State.UNGRADABLE in states())
+        server.stop()
+        try:
+            person.bot.waitUntil(lambda: queue._watch._notifier is None)
+        finally:
+            server.start()
+        bob.reopen(first)
+        queue._watch._retry.start(0)
+        person.bot.waitUntil(lambda: State.IN_PROGRESS in states())
+
+
+def test_own_changes_do_not_list_the_queue_again(person, shared):
+    person.open(shared, "Ann")
+    watch = person.dock.queue._watch
+    person.bot.waitUntil(lambda: watch._notifier is not None)
+    seen = []
+    watch.changed.connect(lambda: seen.append(True))
+    person.press(Qt.Key.Key_N)
+    person.paint()
+    person.session.save()
+    person.wait()
+    with Project(shared, author="Bob") as bob:
+        bob.mark_ungradable(bob.images()[-1].id, "dark")
+        person.bot.waitUntil(lambda: bool(seen))
+    assert seen == [True]
