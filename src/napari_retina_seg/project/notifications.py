@@ -52,11 +52,12 @@ class ChangeListener:
         self._error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._writer = writer
         pooled = engine.raw_connection()
-        self._driver: Any = pooled.driver_connection
+        driver: Any = pooled.driver_connection
         pooled.detach()  # closed, not lent to others, when this is closed
+        self._driver = driver
         with self._translate_errors():
-            self._driver.autocommit = True
-            self._driver.execute(f"LISTEN {_CHANNEL}")
+            driver.autocommit = True
+            driver.execute(f"LISTEN {_CHANNEL}")
 
     def fileno(self) -> int:
         """Return the socket's number: it becomes readable when there may be news."""
