@@ -179,6 +179,7 @@ def test_a_project_without_checksums_gets_them_when_it_is_opened(full):
         raw.execute("ALTER TABLE image DROP COLUMN reason")
         raw.execute("ALTER TABLE autosave DROP COLUMN comment")
         raw.execute("ALTER TABLE second_reader DROP COLUMN compared_at")
+        raw.execute("ALTER TABLE project DROP COLUMN files")
         raw.execute("UPDATE schema_version SET version = 3")
     with Project(full, author="Ann") as project:
         assert (project.history(1), project.image(1), project.recoverable()) == before

@@ -373,6 +373,7 @@ def bring_back_to_version_1(folder):
         "ALTER TABLE autosave DROP COLUMN comment;"
         "ALTER TABLE second_reader DROP COLUMN compared_at;"
         "ALTER TABLE image DROP COLUMN warning; ALTER TABLE version DROP COLUMN checks;"
+        "ALTER TABLE project DROP COLUMN files;"
         "UPDATE schema_version SET version = 1"
     )
     connection.close()

@@ -89,6 +89,7 @@ def test_an_earlier_project_can_remove_images_too(ann, three, folder):
             session.connection().exec_driver_sql(f"ALTER TABLE image DROP COLUMN {column}")
         session.connection().exec_driver_sql("ALTER TABLE autosave DROP COLUMN comment")
         session.connection().exec_driver_sql("ALTER TABLE second_reader DROP COLUMN compared_at")
+        session.connection().exec_driver_sql("ALTER TABLE project DROP COLUMN files")
         session.connection().exec_driver_sql("UPDATE schema_version SET version = 4")
     with Project(folder, author="Ann") as again:
         again.remove_images([three[0].id])

@@ -242,6 +242,7 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     connection.execute("ALTER TABLE second_reader DROP COLUMN compared_at")
     connection.execute("ALTER TABLE image DROP COLUMN warning")
     connection.execute("ALTER TABLE version DROP COLUMN checks")
+    connection.execute("ALTER TABLE project DROP COLUMN files")
     connection.execute("UPDATE schema_version SET version = 1")
     connection.commit()
     connection.close()

@@ -96,12 +96,20 @@ def create_command(
             " database, postgresql://host/name. By default in the folder.",
         ),
     ] = None,
+    files: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where its masks are kept, for people without a common folder: an object store,"
+            " s3://bucket/study. By default in the folder.",
+        ),
+    ] = None,
 ) -> None:
     """Create a project."""
     classes = named_scheme(scheme)
     from napari_retina_seg.project.project import Project
 
-    with Project.create(folder, scheme=classes, author=author, database=database):
+    with Project.create(folder, scheme=classes, author=author, database=database, files=files):
         echo(f"Created a project of '{classes.name}' in '{folder}'.")
 
 

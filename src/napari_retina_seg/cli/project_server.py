@@ -1,4 +1,4 @@
-"""``project move`` and ``password``: the server with the records of a project."""
+"""``project move``, ``join`` and ``password``: where records and files of a project are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_retina_seg.cli.console import UsageError, echo
-from napari_retina_seg.cli.project import Folder
+from napari_retina_seg.cli.project import Author, Folder
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -16,23 +16,58 @@ if TYPE_CHECKING:
 
 def move_command(
     folder: Folder,
+    author: Author,
     database: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="URL",
-            help="An empty PostgreSQL database, postgresql://host/name, or 'sqlite' for a file in"
-            " the project's folder.",
+            help="Move the records to an empty PostgreSQL database, postgresql://host/name, or"
+            " 'sqlite' for a file in the project's folder.",
         ),
-    ],
+    ] = None,
+    files: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Move masks, copies of images and unsaved work to an object store,"
+            " s3://bucket/study, or 'folder' for the project's folder.",
+        ),
+    ] = None,
 ) -> None:
-    """Move the records of a project to another database; close its windows first.
+    """Move the records or the files of a project; close its windows first.
 
-    Images and masks stay where they are. All records are compared before the new database counts,
-    and the former ones are kept.
+    All are compared before the new place counts, and the former ones are kept.
     """
+    if database is None and files is None:
+        raise UsageError("Say what to move: --database, --files, or both.")
     from napari_retina_seg.project.moving import move_records
+    from napari_retina_seg.project.moving_files import move_files
 
-    echo(move_records(folder, None if database == "sqlite" else database))
+    def move_database() -> None:
+        if database is not None:
+            echo(move_records(folder, None if database == "sqlite" else database))
+
+    if database != "sqlite":  # files in an object store need a server
+        move_database()
+    if files is not None:
+        echo(move_files(folder, None if files == "folder" else files, author))
+    if database == "sqlite":
+        move_database()
+
+
+def join_command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    database: Annotated[
+        str,
+        typer.Option(metavar="URL", help="The study's database, postgresql://host/name."),
+    ],
+    author: Author,
+) -> None:
+    """Make a folder on this computer for a study whose masks are in an object store."""
+    from napari_retina_seg.project.moving_files import join_study
+
+    join_study(folder, database, author)
+    echo(f"'{folder}' is a folder of the study now: open it like any project.")
 
 
 def password_command(

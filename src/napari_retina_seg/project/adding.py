@@ -243,6 +243,7 @@ def _record(
         return
     added: set[int] = set()
     with store.database.writing() as session:
+        store.check_files(session)
         query = select(ImageRow).where(ImageRow.sha256.in_({found.sha256 for _, found in batch}))
         rows = {row.sha256: row for row in session.scalars(query)}
         known = list(rows.values())

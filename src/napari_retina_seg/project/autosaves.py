@@ -105,6 +105,7 @@ def _autosave(
     name = f"{image_id}-{uuid.uuid4().hex}.npz"
     store.autosaves.write(name, content)
     with store.database.writing() as session:
+        store.check_files(session)
         row = _own_slot(store, session, image_id)
         last = None if row is None else row.file
         if row is None:

@@ -172,8 +172,8 @@ class Database(ABC):
     def say_damaged(self, damage: str) -> str:
         """Return the message about a damaged database."""
         return (
-            f"The database '{self.name}' is damaged ({damage}): {self.advice}. The masks in the"
-            " folder 'files' are not touched."
+            f"The database '{self.name}' is damaged ({damage}): {self.advice}. The masks are"
+            " not touched."
         )
 
     @property

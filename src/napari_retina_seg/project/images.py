@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,13 +16,16 @@ from napari_retina_seg.io.images.content import is_zarr, may_be_image
 from napari_retina_seg.io.names import image_name
 from napari_retina_seg.project.blinding import blinded_images
 from napari_retina_seg.project.files import hash_source
+from napari_retina_seg.project.object_storage import fetch_file
 from napari_retina_seg.project.removals import find_removals
 from napari_retina_seg.project.store import Store, image_row, image_value
 from napari_retina_seg.project.tables import ImageRow
 from napari_retina_seg.project.values import ProjectImage
-from napari_retina_seg.types.errors import ProjectError
+from napari_retina_seg.types.errors import ProjectError, ServerAwayError
 from napari_retina_seg.types.image import Modality, RetinaImage
 from napari_retina_seg.types.pixel_size import user_stated, with_stated_spacing
+
+log = logging.getLogger(__name__)
 
 
 def get_image(store: Store, image_id: int) -> ProjectImage:
@@ -86,8 +90,34 @@ def read_unchanged(image: ProjectImage) -> RetinaImage:
     return replace(known, name=image.name, modality=image.modality)
 
 
+def local_path(image: ProjectImage) -> Path:
+    """Return the path of an image's file, downloaded if need be; who reads it says what is wrong.
+
+    Raises
+    ------
+    ServerAwayError
+        If the object store with it can't be reached.
+    """
+    try:
+        if image.remote:
+            fetch_file(image.remote, image.path, image.sha256)
+    except ServerAwayError:
+        raise
+    except ProjectError:
+        log.debug("no copy of '%s'", image.remote, exc_info=True)
+    return image.path
+
+
 def damage_of(image: ProjectImage) -> str | None:
     """Return an error message if an image's file is missing or was changed."""
+    if image.remote:
+        try:
+            fetch_file(image.remote, image.path, image.sha256)
+        except ServerAwayError:
+            raise
+        except ProjectError as error:
+            return str(error)
+        return None
     if image.path.is_file() and not may_be_image(image.path):
         return (
             f"'{image.path}', where '{image.name}' should be, is not an image, so it was not read:"

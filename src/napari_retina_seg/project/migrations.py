@@ -73,6 +73,11 @@ def _add_review_figures(connection: Connection) -> None:
     )
 
 
+def _add_files_address(connection: Connection) -> None:
+    """Add the address of the project's files: they are in its folder."""
+    connection.execute(text("ALTER TABLE project ADD COLUMN files VARCHAR NOT NULL DEFAULT ''"))
+
+
 # The n-th migrates the tables from version n to version n + 1.
 MIGRATIONS: tuple[Migration, ...] = (
     _add_checks,
@@ -81,4 +86,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_removals,
     _add_model_uses,
     _add_review_figures,
+    _add_files_address,
 )

@@ -58,7 +58,12 @@ def move_records(folder: Path, url: str | None) -> str:
         database.check_records()
         former, time = database.name, f"{datetime.now():%Y%m%d-%H%M%S}"
         with database.exclusive() as source:
-            key = source.execute(select(ProjectRow.key)).scalar_one()
+            key, files = source.execute(select(ProjectRow.key, ProjectRow.files)).one()
+            if url is None and files:
+                raise ProjectError(
+                    f"The masks of '{folder}' are in an object store, which needs a server: first"
+                    " move them with 'project move --files folder'."
+                )
             try:
                 if address is None:
                     former = str(copy_records(folder / DATABASE, f"project-moved-{time}.sqlite"))

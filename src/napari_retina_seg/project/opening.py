@@ -12,11 +12,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.io.atomic import sync_folder
-from napari_retina_seg.project.address import parse_address
+from napari_retina_seg.project.address import parse_address, project_id
 from napari_retina_seg.project.backends import create_database, has_project, open_database
 from napari_retina_seg.project.database import Database
+from napari_retina_seg.project.object_storage import (
+    claim_store,
+    open_object_store,
+    parse_store,
+    release_store,
+)
 from napari_retina_seg.project.sqlite_database import explain_creation
-from napari_retina_seg.project.storage import AUTOSAVES, FILES, FileStore, FolderStorage
+from napari_retina_seg.project.storage import AUTOSAVES, FILES, FileStore, FolderStorage, Storage
 from napari_retina_seg.project.store import SCHEME, Store, now
 from napari_retina_seg.project.tables import ProjectRow, SchemeRow
 from napari_retina_seg.project.values import ProjectInfo
@@ -38,16 +44,25 @@ def open_store(folder: Path, author: str) -> Store:
     except BaseException:
         database.close()
         raise
+    files, autosaves = open_files(folder, row.files, row.key)
     return Store(
         folder=folder,
         database=database,
-        files=FileStore(FolderStorage(folder / FILES)),
-        autosaves=FolderStorage(folder / AUTOSAVES),
+        files=files,
+        autosaves=autosaves,
         author=author,
         program=uuid.uuid4().hex,
         info=ProjectInfo(scheme, row.created_at, row.created_by, row.key),
         scheme_id=row.scheme_id,
+        address=row.files,
     )
+
+
+def open_files(folder: Path, address: str, key: str) -> tuple[FileStore, Storage]:
+    """Return the files and the unsaved work of a project, in its folder or an object store."""
+    if address:
+        return open_object_store(address, project_id(key))
+    return FileStore(FolderStorage(folder / FILES)), FolderStorage(folder / AUTOSAVES)
 
 
 def _back_up(database: Database, created_at: datetime) -> None:
@@ -57,26 +72,41 @@ def _back_up(database: Database, created_at: datetime) -> None:
         database.back_up(today)
 
 
-def create_folder(folder: Path, scheme: LabelScheme, author: str, url: str | None) -> None:
+def create_folder(
+    folder: Path, scheme: LabelScheme, author: str, url: str | None, files: str | None
+) -> None:
     """Create a project; see `Project.create`."""
     author = check_name(author)
     if url is not None:
         parse_address(url)  # before anything is made
+    address = "" if files is None else parse_store(files)
+    if address and url is None:
+        raise ProjectError(
+            "Masks can be in an object store only if the records are on a server: give the address"
+            " of a database, too."
+        )
     if has_project(folder):
         raise ProjectError(f"There is a project in '{folder}' already: open it.")
     key = secrets.token_hex(32)
 
     def fill(session: Session) -> None:
         definition = SchemeRow(definition=SCHEME.dump_python(scheme, mode="json"))
-        session.add(ProjectRow(scheme=definition, created_at=now(), created_by=author, key=key))
+        about = {"created_at": now(), "created_by": author, "key": key, "files": address}
+        session.add(ProjectRow(scheme=definition, **about))
 
     try:
-        for part in (folder, folder / FILES, folder / AUTOSAVES):
+        for part in (folder,) if address else (folder, folder / FILES, folder / AUTOSAVES):
             part.mkdir(parents=True, exist_ok=True)
         sync_folder(folder)
+        if address:
+            claim_store(address, project_id(key))
         create_database(folder, url, key, fill)
-    except (OSError, DBAPIError) as error:
-        raise ProjectError(explain_creation(error, folder)) from error
+    except BaseException as error:
+        if address and not has_project(folder):
+            release_store(address, project_id(key))
+        if isinstance(error, (OSError, DBAPIError)):
+            raise ProjectError(explain_creation(error, folder)) from error
+        raise
 
 
 def check_name(name: str) -> str:

@@ -52,6 +52,7 @@ class Project(ProjectManagement):
         scheme: LabelScheme | str,
         author: str,
         database: str | None = None,
+        files: str | None = None,
     ) -> Self:
         """Create a project and open it.
 
@@ -66,6 +67,9 @@ class Project(ProjectManagement):
         database : str, optional
             Where its records are kept, for people on several computers: an empty PostgreSQL
             database, ``"postgresql://host/name"``. By default in the folder.
+        files : str, optional
+            Where its masks, copies of images and unsaved work are kept, for people without a
+            common folder: an object store, ``"s3://bucket/study"``. By default in the folder.
 
         Returns
         -------
@@ -76,7 +80,7 @@ class Project(ProjectManagement):
         ------
         ProjectError
             If there is a project already, the folder can't be written, there is no such scheme, or
-            the server can't be reached or refuses.
+            the server or the object store can't be reached or refuses.
 
         Examples
         --------
@@ -87,7 +91,7 @@ class Project(ProjectManagement):
         1
         """
         folder = Path(folder)
-        create_folder(folder, find_scheme(scheme), author, database)
+        create_folder(folder, find_scheme(scheme), author, database, files)
         return cls(folder, author=author)
 
     def add_images(

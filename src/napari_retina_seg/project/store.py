@@ -21,6 +21,7 @@ from napari_retina_seg.project.tables import (
     FileRow,
     ImageRow,
     LeaseRow,
+    ProjectRow,
     RemovalRow,
     VersionRow,
 )
@@ -70,6 +71,8 @@ class Store:
         Its description.
     scheme_id : int
         Primary key of its label scheme.
+    address : str
+        Where its files are; empty if that is its folder.
     """
 
     folder: Path
@@ -80,6 +83,7 @@ class Store:
     program: str
     info: ProjectInfo
     scheme_id: int
+    address: str
 
     @property
     def scheme(self) -> LabelScheme:
@@ -90,14 +94,35 @@ class Store:
         """Return the path of an image's file.
 
         One outside of the project is absolute, as it was added. One that leads out of the project
-        from inside is not: what has its name in the project is taken, which is missing.
+        from inside is not: what has its name in the project is taken, which is missing. That of a
+        copy in an object store is the path of its copy on this computer, which may be missing.
         """
         if Path(image.path).is_absolute() and image.copy_sha256 is None:
             return Path(image.path)
         try:
+            if self.address and image.copy_sha256 is not None:
+                return self.files.path(image.copy_sha256, Path(image.path).suffix)
             return confined(self.folder, image.path)
         except OutsideError:
             return self.folder / safe_name(last_part(image.path))
+
+    def remote_of(self, image: ImageRow) -> str:
+        """Return where an object store has the copy of an image; empty if there is none."""
+        if not self.address or image.copy_sha256 is None:
+            return ""
+        name = self.files.name_of(image.copy_sha256, Path(image.path).suffix)
+        try:
+            return self.files.storage.locate(name)
+        except OutsideError:  # what is named in its place is missing: see `path_of`
+            return ""
+
+    def check_files(self, session: Session) -> None:
+        """Raise `ProjectError` if the files were moved since the project was opened."""
+        if session.scalars(select(ProjectRow.files)).one() != self.address:
+            raise ProjectError(
+                "The files of the project were moved while it was open, so nothing was saved: open"
+                " the project again."
+            )
 
     def read_file(self, session: Session, sha256: str) -> tuple[bytes, Path]:
         """Return a file's verified content and its path."""
@@ -182,6 +207,7 @@ def image_value(
         _IMAGE,
         row,
         path=store.path_of(row),
+        remote=store.remote_of(row),
         is_copy=row.copy_sha256 is not None,
         state=visible_state(State(row.state), blinded=blinded),
         author=None if blinded else row.author,

@@ -74,6 +74,7 @@ class ProjectRow(Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     key: Mapped[str]
+    files: Mapped[str] = mapped_column(default="")  # address of an object store, if any
 
     scheme: Mapped[SchemeRow] = relationship()
 

@@ -106,6 +106,9 @@ class ProjectImage:
         out; None if it is finished, has no prediction, or came later.
     reason : str
         Why it has this place in the order by gain.
+    remote : str
+        Address of the file in an object store, from where it is copied to `path` when it is read;
+        else empty.
     """
 
     id: int
@@ -129,6 +132,7 @@ class ProjectImage:
     removal: Removal | None = None
     gain: float | None = None
     reason: str = ""
+    remote: str = ""
 
     @property
     def n_slices(self) -> int:

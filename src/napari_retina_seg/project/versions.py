@@ -286,6 +286,7 @@ def _newest_of_round(session: Session, image: ImageRow) -> VersionRow | None:
 
 
 def _new_row(store: Store, session: Session, image: ImageRow, files: _Files) -> VersionRow:
+    store.check_files(session)
     return VersionRow(
         image_id=image.id,
         number=len(versions_of(session, image)) + 1,

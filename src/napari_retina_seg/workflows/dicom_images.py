@@ -6,7 +6,7 @@ from collections.abc import Container, Generator, Iterable
 from typing import NamedTuple
 
 from napari_retina_seg.io.formats.dicom_header import DicomIds, read_ids
-from napari_retina_seg.project.images import damage_of
+from napari_retina_seg.project.images import damage_of, local_path
 from napari_retina_seg.project.values import ProjectImage
 from napari_retina_seg.types.errors import ProjectError, ReadError
 from napari_retina_seg.types.progress import CancelToken, Progress
@@ -35,7 +35,7 @@ def iter_dicom_images(
         token.raise_if_cancelled()
         yield Progress(done, len(listed), "Looking for DICOM images")
         try:
-            ids = read_ids(image.path)
+            ids = read_ids(local_path(image))
         except ReadError:
             continue
         if ids is not None:

@@ -27,7 +27,7 @@ from napari_retina_seg.io.formats.sources import (
 )
 from napari_retina_seg.io.images.dicom_slices import slice_order
 from napari_retina_seg.io.names import image_name
-from napari_retina_seg.project.images import damage_of
+from napari_retina_seg.project.images import damage_of, local_path
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import GradingRound, State
 from napari_retina_seg.project.store import same_person
@@ -155,7 +155,7 @@ class ImportJob:
         if wanted is None or not known:
             return None
         alike = wanted.instance == known[0].instance or wanted.series == known[0].series
-        header = read_header(image.path) if alike else None
+        header = read_header(local_path(image)) if alike else None
         return None if header is None else slice_order(header)
 
     def _find_dicom(self, source: Path) -> ProjectImage | None:

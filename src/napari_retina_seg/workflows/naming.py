@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from napari_retina_seg.io.formats.identity import contains_identifier, pseudonymise
 from napari_retina_seg.io.formats.plain_names import is_plain_name
+from napari_retina_seg.project.images import local_path
 from napari_retina_seg.project.values import ConfirmedName, ProjectImage
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.file_names import name_key, safe_name
@@ -112,7 +113,7 @@ def iter_name_changes(
         token.raise_if_cancelled()
         yield Progress(done, len(images), image.name)
         suspicious = not is_plain_name(image.name) or contains_identifier(
-            image.path, image.name, image.patient
+            local_path(image), image.name, image.patient
         )
         pseudonym, confirmed = names.pseudonyms[image.id], names.confirmed.get(image.id)
         changes.append(NameChange(image, exported, pseudonym, confirmed, suspicious))

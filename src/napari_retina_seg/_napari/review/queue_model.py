@@ -18,6 +18,7 @@ from napari_retina_seg._napari.tasks import Task
 from napari_retina_seg._napari.widgets import AMBER
 from napari_retina_seg.imaging.invalid_pixels import find_invalid
 from napari_retina_seg.project.filters import Filters, Order
+from napari_retina_seg.project.images import local_path
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import FIRST_DONE, State
 from napari_retina_seg.project.values import ProjectImage
@@ -111,7 +112,7 @@ def _make(generation: int, image: ProjectImage) -> tuple[int, int, QImage]:
     from napari_retina_seg.io import read_image
 
     try:
-        picture = draw(read_image(image.path))
+        picture = draw(read_image(local_path(image)))
     except Exception:  # opening the image reports it
         log.debug("no thumbnail of '%s'", image.path, exc_info=True)
         picture = QImage(SIZE, SIZE, QImage.Format.Format_RGB888)
