@@ -26,6 +26,7 @@ from napari_retina_seg.models.overrides import parse_overrides
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder, open_model
 from napari_retina_seg.training.averaging import RunningMean
+from napari_retina_seg.training.devices import smaller_batch
 from napari_retina_seg.training.run_folder import RunFolder, RunState
 from napari_retina_seg.training.samples import prepare_sample
 from napari_retina_seg.training.starting_point import StartingPoint
@@ -510,14 +511,26 @@ from napari_retina_seg.models.networks import build, load_weights
 model = build(SegNetConfig(widths=(4, 8)))
 load_weights(model, "m.weights.h5")
 np.save("jax.npy", model.predict_on_batch(np.load("image.npy")))
+from keras.distribution import DataParallel
 from napari_retina_seg.cli import main
-main()
+command, divided, layout = sys.argv[1:], [], DataParallel.get_data_layout
+def spy(self, shape):
+    divided.append([self.device_mesh.devices.size, shape[0]])
+    return layout(self, shape)
+DataParallel.get_data_layout = spy
+for more in (["run"], ["shared", "--set", "devices=2"], ["none", "--set", "devices=4"]):
+    sys.argv[1:] = [*command, "--set", "batch=4", "--out", *more]
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code)
+np.save("divided.npy", divided)
 """
 
 
 @pytest.fixture(scope="module")
 def jax_folder(data, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which JAX drew with TensorFlow's weights, and trained."""
+    """Return a folder in which JAX drew with TensorFlow's weights, and trained on its devices."""
     pytest.importorskip("jax")
     folder = tmp_path_factory.mktemp("jax")
     model = build(SegNetConfig(widths=(4, 8)))
@@ -528,8 +541,12 @@ def jax_folder(data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "recipe.toml").write_text(quick("epochs=2").toml())
     command = [sys.executable, "-c", _IN_JAX, "train", "recipe.toml", "--data", str(data)]
     faster = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # to compile is all that takes time here
-    environment = {**os.environ, "KERAS_BACKEND": "jax", **faster}
-    subprocess.run([*command, "--out", "run"], cwd=folder, env=environment, check=True)
+    two = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment = {**os.environ, "KERAS_BACKEND": "jax", **faster, **two}
+    ended = subprocess.run(
+        command, check=True, cwd=folder, env=environment, capture_output=True, text=True
+    )
+    (folder / "said").write_text(" ".join(ended.stderr.split()))
     return folder
 
 
@@ -544,6 +561,32 @@ def test_jax_trains_by_the_same_recipe(jax_folder) -> None:
     assert json.loads((run / "environment.json").read_text())["backend"] == "jax"
     losses = [float(row["loss"]) for row in log(run)]
     assert losses[1] < losses[0]
+
+
+def test_two_devices_learn_what_one_learns(jax_folder) -> None:
+    alone, shared = (log(jax_folder / name) for name in ("run", "shared"))
+    for one, two in zip(alone, shared, strict=True):
+        assert float(two["loss"]) == pytest.approx(float(one["loss"]), rel=1e-4)
+        assert float(two["val_loss"]) == pytest.approx(float(one["val_loss"]), rel=1e-4)
+    devices, crops = np.load(jax_folder / "divided.npy").T
+    assert (set(devices), set(crops)) == ({2}, {4})
+    said = (jax_folder / "said").read_text()
+    assert "training.devices = 4, but JAX finds 2 devices (cpu:0, cpu:1): set" in said
+    assert not (jax_folder / "none").exists()
+
+
+def test_devices_that_cannot_share_a_batch_are_refused_at_once(split, tmp_path) -> None:
+    with pytest.raises(DataError, match=r"3 devices can't .*: set training.batch = 3"):
+        quick("devices=3", "batch=2")
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(DataError, match=r"devices = 2 needs JAX.* set KERAS_BACKEND=jax"):
+        next(iter_train(quick("devices=2", "batch=2"), split, run))
+    assert not run.path.exists()
+
+
+@pytest.mark.parametrize(("batch", "devices", "left"), [(8, 1, 4), (8, 2, 4), (6, 2, 2), (4, 4, 0)])
+def test_with_little_memory_each_device_has_as_many_crops(batch, devices, left) -> None:
+    assert smaller_batch(batch, devices) == left
 
 
 def test_the_step_is_traced_once(monkeypatch) -> None:

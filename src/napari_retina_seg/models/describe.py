@@ -75,6 +75,7 @@ UNITS = {
     "callbacks.early_stopping.patience": "epochs",
     "training.crop": "px",
     "training.batch": "crops",
+    "training.devices": "devices",
     "training.epochs": "epochs",
     "training.steps_per_epoch": "steps",
     "training.foreground_share": "share",

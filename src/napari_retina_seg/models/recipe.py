@@ -196,6 +196,9 @@ class Training(Values):
         ten in SegNet and the encoders; ``fast``, over some ten in all; ``kept``, not at all, the
         scales and shifts of these layers neither. A short training with slow ones learns with
         other statistics than it is used with.
+    devices : int
+        Graphics cards, or other devices of one kind, among which the crops of a step are shared
+        out. Two or more need JAX, and a batch that they divide. Results differ by rounding alone.
     precision : str
         ``mixed_bfloat16`` is faster where the processor knows it; weights stay float32.
     encoder_weights : str or None
@@ -212,8 +215,19 @@ class Training(Values):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0
     kept_share: Annotated[float, Field(ge=0, lt=1)] = 0
     batch_statistics: Literal["slow", "fast", "kept"] = "slow"
+    devices: PositiveInt = 1
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     encoder_weights: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check_devices(self) -> Self:
+        if self.batch % self.devices:
+            more = self.batch + self.devices - self.batch % self.devices
+            raise ValueError(
+                f"{self.devices} devices can't get as many crops each of a batch of {self.batch}:"
+                f" set training.batch = {more}, or another number of training.devices"
+            )
+        return self
 
 
 class CardText(Values):

@@ -19,6 +19,7 @@ from napari_retina_seg.models.overrides import with_full_keys
 from napari_retina_seg.models.packaging import package
 from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.registry import ModelFolder
+from napari_retina_seg.training.devices import check_devices
 from napari_retina_seg.training.encoder_weights import EncoderWeights, find_encoder_weights
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.fine_tuning import read_recipe
@@ -266,7 +267,8 @@ def iter_train(
 
 
 def check_run(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
-    """Raise `DataError` if a run can't begin or go on in its folder; see `train`."""
+    """Raise `DataError` if a run can't begin or go on, here or in its folder; see `train`."""
+    check_devices(recipe.training.devices)
     if resume:
         run.check_recipe(recipe)
         if run.finished:

@@ -15,6 +15,7 @@ from napari_retina_seg.models.recipe import Recipe
 from napari_retina_seg.models.spec import TrainingRecord
 from napari_retina_seg.training.averaging import RunningMean
 from napari_retina_seg.training.compiling import compile_network, make_callbacks
+from napari_retina_seg.training.devices import shared_out, smaller_batch
 from napari_retina_seg.training.encoder_weights import EncoderWeights
 from napari_retina_seg.training.environment import Conditions
 from napari_retina_seg.training.memory import is_out_of_memory
@@ -92,7 +93,8 @@ class Trainer:
         DataError
             If the weights are another architecture's.
         """
-        model = compile_network(recipe, steps * recipe.training.epochs, start, encoder)
+        with shared_out(recipe.training.devices):
+            model = compile_network(recipe, steps * recipe.training.epochs, start, encoder)
         mean = RunningMean(model, recipe.training.ema, recipe.training.kept_share)
         callbacks = make_callbacks(recipe)
         for callback in callbacks:
@@ -240,22 +242,25 @@ class Trainer:
         TrainingError
             If memory is too short for a single crop.
         """
+        devices = self.recipe.training.devices
         while True:
             # Another part of each batch, so that no image is left out for good.
-            part = slice(step % (len(images) // self.batch), None, len(images) // self.batch)
+            stride = len(images) // self.batch
+            part = slice(step % stride, step % stride + stride * self.batch, stride)
             self.model.reset_metrics()  # before Keras 3.14 the loss is the mean since then
             try:
-                return float(self.model.train_on_batch(images[part], targets[part]))
+                with shared_out(devices):
+                    return float(self.model.train_on_batch(images[part], targets[part]))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.batch == 1:
+                if self.batch == devices:
                     rows, columns = images.shape[1:3]
                     raise TrainingError(
                         f"Memory is too short to learn from a single crop of {rows} × {columns}"
                         " px: close other programs, or choose a smaller training.crop."
                     ) from error
-                self.batch //= 2
+                self.batch = smaller_batch(self.batch, devices)
 
     def _check_number(self, loss: float, step: int) -> None:
         if not np.isfinite(loss):
