@@ -2,6 +2,10 @@
 
 import logging
 import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -113,6 +117,53 @@ def test_a_batch_is_resumed_on_workers(run, scheduler, folder, oct_model):
     assert "2 finished before" in result.stdout
     assert "1 segmented" in result.stdout
     assert "3 finished before" in run(*call).stdout
+
+
+_SCHEDULER = """
+import logging, time
+from distributed import LocalCluster
+with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://",
+                  dashboard_address=None, silence_logs=logging.CRITICAL) as started:
+    print(started.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def other_computer():
+    """Return a process with a scheduler and a worker, and its address."""
+    command = [sys.executable, "-c", _SCHEDULER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process, process.stdout.readline().strip()
+        process.kill()
+
+
+def test_what_is_finished_when_the_scheduler_vanishes_is_not_done_again(
+    run, other_computer, tmp_path, oct_model
+):
+    process, address = other_computer
+    for index in range(16):
+        write_png(tmp_path / "in" / f"{index}.png", phantom_bscan(index, 96, 128).image.pixels)
+    call = ("segment", tmp_path / "in", "-o", tmp_path / "out", "--model", oct_model.path)
+    record = tmp_path / "out" / "finished.jsonl"
+
+    def kill_when_one_is_finished():
+        while process.poll() is None:
+            if record.is_file() and '"outputs"' in record.read_text():
+                process.kill()
+            time.sleep(0.005)
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(kill_when_one_is_finished)
+        stopped = run(*call, "--resume", "--scheduler", address)
+    assert stopped.exit_code == 1
+    said = " ".join(stopped.stderr.split())
+    assert f"The scheduler at '{address}' no longer answers: start it again" in said
+    finished = record.read_text().count('"outputs"')
+    assert 1 <= finished < 16
+    result = run(*call, "--resume")
+    assert f"{finished} finished before" in result.stdout
+    assert len(list((tmp_path / "out").glob("*_mask.png"))) == 16
 
 
 def test_a_single_volume_is_resumed_on_workers(run, scheduler, folder, oct_model, volume):

@@ -8,6 +8,7 @@ import secrets
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
@@ -332,7 +333,11 @@ class Cluster:
             if workers and not batch.is_running:
                 return
             with suppress(queue.Empty):
-                yield from batch.collect(ended.get(timeout=_POLL_SECONDS))
+                future = ended.get(timeout=_POLL_SECONDS)
+                try:
+                    yield from batch.collect(future)
+                except (CancelledError, OSError) as error:  # Dask's: what work raised is returned
+                    raise self._lost() from error
 
     def _count_workers(self) -> int:
         """Return how many items can be worked on at a time."""
