@@ -22,9 +22,18 @@ _NAMED = 3
 
 def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
     """Return the images with two final gradings; see `ProjectView.double_gradings`."""
+    found, compared = _read_pairs(store)
+    if compared:
+        note_comparisons(store, compared)  # before they are read
+        found, _ = _read_pairs(store)
+    return tuple(found)
+
+
+def _read_pairs(store: Store) -> tuple[list[DoubleGrading], list[int]]:
+    """Return double gradings, and the images whose comparison has to be noted before."""
+    found, compared = [], []
     with store.database.reading() as session:
         _check_finished(session, store.author)
-        found, compared = [], []
         of_second = select(VersionRow.image_id).where(
             VersionRow.grading == GradingRound.SECOND.value
         )
@@ -37,8 +46,7 @@ def list_double_gradings(store: Store) -> tuple[DoubleGrading, ...]:
             found.append(DoubleGrading(image, *map(version_value, pair)))
             if may_revise(session, row, store.author):
                 compared.append(row.id)
-    note_comparisons(store, compared)
-    return tuple(found)
+    return found, compared
 
 
 def count_left(store: Store) -> int:

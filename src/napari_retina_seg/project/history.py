@@ -41,11 +41,11 @@ def list_versions(store: Store, image_id: int) -> tuple[Version, ...]:
 
 def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
     """Read a version; see `ProjectView.annotation`."""
+    _note_first_comparison(store, image_id, number)
     with store.database.reading() as session:
         image = image_row(session, image_id)
         row = version_row(session, image, number)
         check_visible(session, image, row, store.author)
-        compares = is_first_comparison(session, image, row, store.author)
         if row.mask is None:
             raise ProjectError(
                 f"Version {number} of '{image.name}' has no mask: it is {row.state}."
@@ -58,9 +58,18 @@ def read_annotation(store: Store, image_id: int, number: int) -> Annotation:
         if row.questionable is not None:
             region = decode_mask(*store.read_file(session, row.questionable))
             questionable = np.asarray(region.reshape(shape) > 0)
+    return Annotation(labels, boundaries, questionable)
+
+
+def _note_first_comparison(store: Store, image_id: int, number: int) -> None:
+    """Note that both gradings are seen before a version is read, not after."""
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
+        row = version_row(session, image, number)
+        check_visible(session, image, row, store.author)
+        compares = is_first_comparison(session, image, row, store.author)
     if compares:
         note_comparisons(store, [image_id])
-    return Annotation(labels, boundaries, questionable)
 
 
 def note_comparisons(store: Store, image_ids: Sequence[int]) -> None:
@@ -106,6 +115,11 @@ def find_truth(store: Store, image_id: int) -> Version | None:
         check_not_blinded(session, image, store.author)
         if State(image.state) not in MASK_COUNTS:
             return None
+        compares = may_revise(session, image, store.author)
+    if compares:
+        note_comparisons(store, [image_id])
+    with store.database.reading() as session:
+        image = image_row(session, image_id)
         adjudicated = State(image.state) is State.ADJUDICATED
         grading = GradingRound.ADJUDICATION if adjudicated else GradingRound.FIRST
         row = newest_human(session, image, grading)
@@ -115,8 +129,5 @@ def find_truth(store: Store, image_id: int) -> Version | None:
                 " work in progress: run 'project check', or restore a backup of the database."
             )
         found = None if row is None else version_value(row)
-        compares = may_revise(session, image, store.author)
-    if compares:
-        note_comparisons(store, [image_id])
     # The first grader may have called it ungradable.
     return found if found is not None and found.mask is not None else None
