@@ -1,7 +1,9 @@
 """A PostgreSQL server of the tests' own: in a temporary folder, reached by a socket in it."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +27,8 @@ autovacuum = off
 shared_buffers = 16MB
 """
 _ACCESS = "local all guarded scram-sha-256\nlocal all all trust\n"  # one user has a password
-_KEPT = ("project", "scheme", "schema_version")
+_KEPT = ("project", "scheme", "schema_version", "member")
+MEMBERS = {"Bob": "grader", "Carl": "adjudicator", "Dora": "adjudicator", "Emil": "reader"}
 
 
 class Server:
@@ -104,10 +107,35 @@ def shared_project(
     server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Path], Path]]:
     """Return what makes an empty project by Ann anew, whose records are in PostgreSQL."""
-    server.run("CREATE DATABASE study")
-    first = tmp_path_factory.mktemp("shared") / "project"
-    Project.create(first, scheme=OCT_LAYERS, author="Ann", database=server.url("study")).close()
-    engine = server.connect("study")
+    first = _create(server, "study", tmp_path_factory)
+    with _emptied(server, "study", first) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def study_with_members(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Path], Path]]:
+    """Return what makes such a project anew in which the server knows all but Ann, its owner."""
+    first = _create(server, "graded", tmp_path_factory)
+    with Project(first, author="Ann") as ann:
+        for name, role in MEMBERS.items():
+            server.run(f"CREATE ROLE {name.lower()} LOGIN")
+            ann.add_member(name.lower(), name, role)
+    with _emptied(server, "graded", first) as make:
+        yield make
+
+
+def _create(server: Server, database: str, factory: pytest.TempPathFactory) -> Path:
+    server.run(f"CREATE DATABASE {database}")
+    folder = factory.mktemp(database) / "project"
+    Project.create(folder, scheme=OCT_LAYERS, author="Ann", database=server.url(database)).close()
+    return folder
+
+
+@contextlib.contextmanager
+def _emptied(server: Server, database: str, first: Path) -> Iterator[Callable[[Path], Path]]:
+    engine = server.connect(database)
     names = [table.name for table in Base.metadata.sorted_tables if table.name not in _KEPT]
     numbered = [name for name in names if "id" in Base.metadata.tables[name].columns]
 
@@ -123,6 +151,17 @@ def shared_project(
 
     yield make
     engine.dispose()
+
+
+def log_in(folder: Path, author: str) -> None:
+    """Have a project's folder name somebody's login, if they are a member of `study_with_members`.
+
+    It is opened with that from then on.
+    """
+    known = address(folder)
+    login = author.lower() if author in MEMBERS else "postgres"
+    known["url"] = re.sub("//[a-z]+@", f"//{login}@", known["url"])
+    (folder / "database.json").write_text(json.dumps(known))
 
 
 def address(folder: Path) -> dict[str, str]:

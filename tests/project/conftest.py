@@ -1,6 +1,6 @@
 import pytest
 
-from postgresql import server, shared_project
+from postgresql import server, shared_project, study_with_members
 from project_fixtures import ann, bob, folder, image, make, open_as, write_scan
 
 __all__ = [
@@ -12,14 +12,16 @@ __all__ = [
     "open_as",
     "server",
     "shared_project",
+    "study_with_members",
     "write_scan",
 ]
 
-_BOTH = {"both_databases", "only_sqlite"}
+_PLACES = {"both_databases": ["sqlite", "postgresql"], "as_members": ["members"]}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that are marked so on both databases."""
+    """Run tests in the places that their marks name."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    if "folder" in metafunc.fixturenames and marks & _BOTH == {"both_databases"}:
-        metafunc.parametrize("folder", ["sqlite", "postgresql"], indirect=True)
+    places = [place for mark in _PLACES if mark in marks for place in _PLACES[mark]]
+    if "folder" in metafunc.fixturenames and places and "only_sqlite" not in marks:
+        metafunc.parametrize("folder", places, indirect=True)

@@ -11,7 +11,7 @@ from napari_retina_seg.workflows.export_options import Format
 from napari_retina_seg.workflows.exporting import iter_export
 from napari_retina_seg.workflows.selection import Selection
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.as_members]
 
 
 @pytest.fixture

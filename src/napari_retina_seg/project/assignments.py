@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project.blinding import assign_second_grader, find_second_grader
 from napari_retina_seg.project.results import Assigned
 from napari_retina_seg.project.store import Store, clean_name, image_row
-from napari_retina_seg.project.tables import ImageRow, ProjectRow, SecondGraderRow, VersionRow
+from napari_retina_seg.project.tables import (
+    ImageRow,
+    MemberRow,
+    ProjectRow,
+    SecondGraderRow,
+    VersionRow,
+)
 from napari_retina_seg.types.errors import ProjectError
 
 
@@ -61,6 +67,7 @@ def list_people(store: Store) -> tuple[str, ...]:
         SecondGraderRow.grader,
         ImageRow.added_by,
         ProjectRow.created_by,
+        MemberRow.name,
     )
     names: dict[str, str] = {clean_name(store.author): store.author}
     with store.database.reading() as session:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import Session
 
+from napari_retina_seg.project.members import find_grader
 from napari_retina_seg.project.removals import check_present
+from napari_retina_seg.project.roles import MEMBER, Member, Role
 from napari_retina_seg.project.states import (
     GRADING_ROUNDS,
     Action,
@@ -31,6 +33,7 @@ def assign_second_grader(session: Session, image_id: int, grader: str) -> None:
     """Assign a second grader, who is blinded from then on; see `Project.assign_second_grader`."""
     image = image_row(session, image_id)
     check_second_grader(session, image, grader)
+    grader = find_grader(session, grader)
     if find_second_row(session, image) is None:
         session.add(
             SecondGraderRow(image_id=image.id, round=image.round, grader=grader, compared_at=None)
@@ -71,11 +74,22 @@ def check_permissions(session: Session, image: ImageRow, action: Action, person:
     """Raise `ProjectError` if this person must never do this, in any state of the image."""
     if action in SECOND_ACTIONS:
         check_second_grader(session, image, person)
+    elif not has_role(session, action):
+        raise ProjectError(
+            f"{person} is no adjudicator in this study, so another person must {action.of('it')}."
+        )
     elif not may_do(session, image, action, person):
         raise ProjectError(
             f"{person} is the second grader of '{image.name}', so another person must"
             f" {action.of('it')}."
         )
+
+
+def has_role(session: Session, action: Action) -> bool:
+    """Whether the member who has opened a study may do this; without members everybody may."""
+    member: Member | None = session.info.get(MEMBER)
+    adjudicates = GRADING_ROUNDS[action] is GradingRound.ADJUDICATION
+    return not adjudicates or member is None or member.role is Role.ADJUDICATOR
 
 
 def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bool:
@@ -84,6 +98,8 @@ def may_do(session: Session, image: ImageRow, action: Action, person: str) -> bo
     A second grader can't act as the first grader while blinded, and never adjudicates.
     The first grader may adjudicate, since a team may consist of two.
     """
+    if not has_role(session, action):
+        return False
     if action in SECOND_ACTIONS or not _is_second(session, image, person):
         return True
     if image.state == State.GRADED_TWICE:
@@ -159,10 +175,11 @@ def blinded_images(session: Session, images: Iterable[ImageRow], person: str) ->
     return {image.id for image in graded if is_blind(session, image)}
 
 
-def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
+def blinded_to(session: Session, person: str, *, may_revise: bool = False) -> ColumnElement[bool]:
     """Return the SQL condition under which a person must not see an image's first grading.
 
-    It is for lists; `blinded_images` decides what is shown.
+    With `may_revise` also that under which they may still change their own, and are not shown the
+    first one unasked. It is for lists; `blinded_images` decides what is shown.
     """
     graders = session.scalars(select(SecondGraderRow.grader).distinct())
     spellings = [grader for grader in graders if same_person(grader, person)]
@@ -178,7 +195,11 @@ def blinded_to(session: Session, person: str) -> ColumnElement[bool]:
         VersionRow.round == ImageRow.round,
         VersionRow.grading == GradingRound.ADJUDICATION.value,
     )
-    return is_second & ImageRow.state.in_([state.value for state in _BLIND]) & ~adjudicated
+    hidden: ColumnElement[bool] = ImageRow.state.in_([state.value for state in _BLIND])
+    if may_revise:
+        uncompared = is_second.where(SecondGraderRow.compared_at.is_(None))
+        hidden |= (ImageRow.state == State.GRADED_TWICE.value) & uncompared
+    return is_second & hidden & ~adjudicated
 
 
 def visible(session: Session, image: ImageRow, person: str) -> Callable[[VersionRow], bool]:

@@ -24,7 +24,7 @@ _DONE = (State.ACCEPTED.value, State.CORRECTED.value)
 def find_burden(store: Store) -> Burden:
     """Return what the gradings of a project cost; see `ProjectView.burden`."""
     with store.database.reading() as session:
-        hides = blinded_to(session, store.author)
+        hides = blinded_to(session, store.author, may_revise=True)
         shapes = {
             image_id: tuple(shape)
             for image_id, shape in session.execute(

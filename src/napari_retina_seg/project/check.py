@@ -31,7 +31,9 @@ def iter_check(
     damage = _inspect_records(store.database)
     if damage:  # what the records say of files can't be trusted
         return damage
-    storages = (store.files.storage, store.autosaves)
+    storages = [store.files.storage]
+    if store.database.member is None:  # a member sees nothing of others' unsaved work
+        storages.append(store.autosaves)
     found_first = [(storage, name) for storage in storages for name in storage.names()]
     with store.database.reading() as session:
         files = [stored_file(row) for row in session.scalars(select(FileRow))]

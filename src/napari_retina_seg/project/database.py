@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project.checksums import AlteredRow, CheckedSession
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
 from napari_retina_seg.project.notifications import WRITER, ChangeListener
+from napari_retina_seg.project.roles import MEMBER, Member
 from napari_retina_seg.project.tables import AutosaveRow, LeaseRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
@@ -46,9 +48,12 @@ class Database(ABC):
     ----------
     read_only : bool
         Whether nothing can be saved, for want of permission.
+    member : Member or None
+        Who has opened it, if the server knows them as a member; None for its owner, too.
     """
 
     read_only: bool
+    member: Member | None = None
     _engine: Engine
     _writer: Engine
     _errors: tuple[type[Exception], ...] = OF_DAMAGE
@@ -67,6 +72,10 @@ class Database(ABC):
         """What it is called in messages."""
         return str(self.path)
 
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"expire_on_commit": False, "info": {MEMBER: self.member, WRITER: self._writer_id}}
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -82,7 +91,7 @@ class Database(ABC):
         """
         with (
             self._translate_errors(),
-            CheckedSession(self._engine, expire_on_commit=False) as session,
+            CheckedSession(self._engine, **self._options) as session,
         ):
             yield session
 
@@ -98,9 +107,7 @@ class Database(ABC):
         self.check_writable()
         with (
             self._translate_errors(),
-            CheckedSession(
-                self._writer, expire_on_commit=False, info={WRITER: self._writer_id}
-            ) as session,
+            CheckedSession(self._writer, **self._options) as session,
         ):
             with session.begin():
                 yield session

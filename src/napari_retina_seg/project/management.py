@@ -10,6 +10,7 @@ from napari_retina_seg.project import (
     assignments,
     autosaves,
     images,
+    members,
     model_uses,
     names,
     pending_autosaves,
@@ -21,6 +22,7 @@ from napari_retina_seg.project.model_uses import ModelUse, UsedModel
 from napari_retina_seg.project.opening import check_name
 from napari_retina_seg.project.repair import repair_files
 from napari_retina_seg.project.results import Assigned, Ranked
+from napari_retina_seg.project.roles import Member, Role
 from napari_retina_seg.project.view import ProjectView
 from napari_retina_seg.types.choices import member
 from napari_retina_seg.types.errors import ProjectError
@@ -41,6 +43,46 @@ class ProjectManagement(ProjectView):
         grader = check_name(grader)
         with self._store.database.writing() as session:
             assign_second_grader(session, image_id, grader)
+
+    def add_member(self, login: str, name: str, role: Role | str) -> Member:
+        """Add somebody who works on the study by a login of the server, or change the role.
+
+        From the first member on, the server itself enforces what members may do and see, and those
+        who are none have no access. Only the owner of the tables can add members.
+
+        Parameters
+        ----------
+        login : str
+            Name of an existing login, which neither owns the study nor administers the server.
+        name : str
+            The person's name, with which all their versions are saved.
+        role : Role
+            Grader, adjudicator (who also grades), or reader.
+
+        Raises
+        ------
+        ProjectError
+            If the records are in SQLite, this person does not own them, there is no such login, or
+            the name is taken.
+
+        Examples
+        --------
+        >>> project.add_member("bob", "Bob", "grader")  # doctest: +SKIP
+        Member(login='bob', name='Bob', role=<Role.GRADER: 'grader'>)
+        """
+        found = Member(login, check_name(name), member(Role, role, "role", ProjectError))
+        members.add_member(self._store, found)
+        return found
+
+    def remove_member(self, login: str) -> None:
+        """Take the access to the study from a member; their versions stay.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such member, or this person does not own the study.
+        """
+        members.remove_member(self._store, login)
 
     def use_model(self, model: UsedModel, instead_of: UsedModel, reason: str) -> None:
         """Record that a model is in use from now on, with who says so and when.
@@ -234,6 +276,8 @@ class ProjectManagement(ProjectView):
         Raises
         ------
         ProjectError
-            If the project can't be written.
+            If the project can't be written, or this person does not own it.
         """
+        if self._store.database.member is not None:
+            raise ProjectError("Only the owner of the study may repair it: ask its owner for it.")
         return repair_files(self._store, None if source is None else Path(source))

@@ -78,6 +78,16 @@ def _add_files_address(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE project ADD COLUMN files VARCHAR NOT NULL DEFAULT ''"))
 
 
+def _add_members(connection: Connection) -> None:
+    """Add the table of members: nobody is one yet, so that all may do what they could."""
+    connection.execute(
+        text(
+            "CREATE TABLE member (login VARCHAR NOT NULL PRIMARY KEY, name VARCHAR NOT NULL UNIQUE,"
+            " role VARCHAR NOT NULL, checksum VARCHAR NOT NULL DEFAULT '')"
+        )
+    )
+
+
 # The n-th migrates the tables from version n to version n + 1.
 MIGRATIONS: tuple[Migration, ...] = (
     _add_checks,
@@ -87,4 +97,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_model_uses,
     _add_review_figures,
     _add_files_address,
+    _add_members,
 )

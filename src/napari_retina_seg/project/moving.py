@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
@@ -16,13 +17,14 @@ from sqlalchemy.orm import Session
 from napari_retina_seg.project.address import ADDRESS, parse_address, read_address
 from napari_retina_seg.project.backends import create_database, open_database
 from napari_retina_seg.project.backups import BACKUPS, copy_records
-from napari_retina_seg.project.checksums import CHECKSUM, list_values
+from napari_retina_seg.project.checksums import CHECKSUM, HIDDEN, list_values
 from napari_retina_seg.project.database import DATABASE
 from napari_retina_seg.project.sqlite_database import explain_creation
-from napari_retina_seg.project.tables import Base, ProjectRow, SchemaVersionRow
+from napari_retina_seg.project.tables import Base, MemberRow, ProjectRow, SchemaVersionRow
 from napari_retina_seg.types.errors import ProjectError
 
 _BATCH = 1000  # rows that are written at once
+_STAY = (SchemaVersionRow.__tablename__, MemberRow.__tablename__)  # logins are those of a server
 
 
 def move_records(folder: Path, url: str | None) -> str:
@@ -41,7 +43,7 @@ def move_records(folder: Path, url: str | None) -> str:
     Returns
     -------
     str
-        A sentence that says where the former records are kept.
+        A sentence that says where the former records are kept, and that members do not move.
 
     Raises
     ------
@@ -55,6 +57,8 @@ def move_records(folder: Path, url: str | None) -> str:
     if url is not None and address is not None and parse_address(url) == address[0]:
         raise ProjectError(f"The records of '{folder}' are in this database already.")
     with closing(open_database(folder)) as database:
+        if database.member is not None:
+            raise ProjectError("Only the owner of the study may move it: ask its owner for it.")
         database.check_records()
         former, time = database.name, f"{datetime.now():%Y%m%d-%H%M%S}"
         with database.exclusive() as source:
@@ -64,6 +68,7 @@ def move_records(folder: Path, url: str | None) -> str:
                     f"The masks of '{folder}' are in an object store, which needs a server: first"
                     " move them with 'project move --files folder'."
                 )
+            members = source.execute(select(func.count()).select_from(MemberRow)).scalar_one()
             try:
                 if address is None:
                     former = str(copy_records(folder / DATABASE, f"project-moved-{time}.sqlite"))
@@ -79,19 +84,25 @@ def move_records(folder: Path, url: str | None) -> str:
         for ending in ("", "-wal", "-shm", "-journal"):
             with contextlib.suppress(OSError):  # open on Windows; `database.json` counts anyway
                 (folder / f"{DATABASE}{ending}").unlink()
-    return f"The former records are kept as they were: {former}."
+    stay = " Its members stay there: add them anew after a move to a server." if members else ""
+    return f"The former records are kept as they were: {former}.{stay}"
+
+
+def _whole(row: dict[str, Any], checksum: str) -> dict[str, Any]:
+    """Return a row with its checksum, which who wrote it last may not have been able to tell."""
+    return row | {CHECKSUM: checksum} if row[CHECKSUM] == HIDDEN else row
 
 
 def _copy(source: Connection, session: Session) -> None:
     """Copy all rows but the version of the tables, and compare them."""
     target = session.connection()
     for table in Base.metadata.sorted_tables:
-        if table.name == SchemaVersionRow.__tablename__:
+        if table.name in _STAY:
             continue
         stamp = table.columns[CHECKSUM]
         rows = list(list_values(source, table))
         for start in range(0, len(rows), _BATCH):
-            batch = [row._asdict() for row, _ in rows[start : start + _BATCH]]
+            batch = [_whole(row._asdict(), checksum) for row, checksum in rows[start:][:_BATCH]]
             session.execute(table.insert(), batch)
         wanted = [checksum for _, checksum in rows]
         copied = [(row._mapping[stamp], checksum) for row, checksum in list_values(target, table)]

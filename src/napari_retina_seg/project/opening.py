@@ -23,7 +23,7 @@ from napari_retina_seg.project.object_storage import (
 )
 from napari_retina_seg.project.sqlite_database import explain_creation
 from napari_retina_seg.project.storage import AUTOSAVES, FILES, FileStore, FolderStorage, Storage
-from napari_retina_seg.project.store import SCHEME, Store, now
+from napari_retina_seg.project.store import SCHEME, Store, now, same_person
 from napari_retina_seg.project.tables import ProjectRow, SchemeRow
 from napari_retina_seg.project.values import ProjectInfo
 from napari_retina_seg.types.errors import ProjectError
@@ -36,6 +36,7 @@ def open_store(folder: Path, author: str) -> Store:
     folder = folder.absolute()  # the working directory may change
     database = open_database(folder)
     try:
+        author = _check_login(database, author)
         database.check_records()
         with database.reading() as session:
             row = session.scalars(select(ProjectRow)).one()
@@ -63,6 +64,19 @@ def open_files(folder: Path, address: str, key: str) -> tuple[FileStore, Storage
     if address:
         return open_object_store(address, project_id(key))
     return FileStore(FolderStorage(folder / FILES)), FolderStorage(folder / AUTOSAVES)
+
+
+def _check_login(database: Database, author: str) -> str:
+    """Return the name of who opens a project; of a member it is known."""
+    member = database.member
+    if member is None:
+        return author
+    if not same_person(member.name, author):
+        raise ProjectError(
+            f"You are logged in to the server as '{member.login}', who is '{member.name}' in this"
+            " study: enter this name."
+        )
+    return member.name
 
 
 def _back_up(database: Database, created_at: datetime) -> None:

@@ -40,6 +40,7 @@ def find_permissions(store: Store, image_id: int) -> Permissions:
         shown = next((row for row in masks if row.mask and is_listed(row)), None)
         second = find_second_grader(session, image)
         possible = allowed_actions(session, image, State(image.state), store.author)
+        member = store.database.member
         is_fixed = store.database.read_only or find_removal(session, image.id) is not None
         return Permissions(
             grading=grading,
@@ -48,7 +49,8 @@ def find_permissions(store: Store, image_id: int) -> Permissions:
             shown=None if shown is None else version_value(shown),
             prediction=None if prediction is None else version_value(prediction),
             second_grader=second,
-            may_assign=second is None and is_blind(session, image),
+            may_assign=second is None and is_blind(session, image) and member is None,
+            role=None if member is None else member.role,
         )
 
 

@@ -21,11 +21,20 @@ from napari_retina_seg.project.address import (
     project_id,
     write_address,
 )
-from napari_retina_seg.project.checksums import CHECKSUM, AlteredRow, CheckedSession, list_values
+from napari_retina_seg.project.checksums import (
+    CHECKSUM,
+    HIDDEN,
+    HIDES,
+    AlteredRow,
+    CheckedSession,
+    list_values,
+    may_be_hidden,
+)
 from napari_retina_seg.project.database import DATABASE, OF_DAMAGE, PATIENCE, Database, Fill
 from napari_retina_seg.project.migrations import MIGRATIONS, Migration
 from napari_retina_seg.project.notifications import ChangeListener
 from napari_retina_seg.project.passwords import log_in
+from napari_retina_seg.project.policies import enforce, find_member, list_members, use_views
 from napari_retina_seg.project.server_errors import explain_server_error, explain_silence
 from napari_retina_seg.project.tables import (
     VERSION_TRIGGER,
@@ -165,7 +174,8 @@ class PostgresqlDatabase(Database):
                 AlteredRow(table.name, ", ".join(str(row[i]) for i in _key_places(table)))
                 for table in Base.metadata.sorted_tables
                 for row, checksum in list_values(connection, table)
-                if row._mapping[table.columns[CHECKSUM]] != checksum
+                if (said := row._mapping[table.columns[CHECKSUM]]) != checksum
+                and not (said == HIDDEN and may_be_hidden(connection, table.name))
             ]
 
     def _explain(self, error: BaseException | None) -> ProjectError | None:
@@ -173,6 +183,8 @@ class PostgresqlDatabase(Database):
 
     def _stamp(self, connection: Connection) -> None:
         stamp_tables(connection)
+        with CheckedSession(connection) as session:
+            enforce(connection, list_members(session))
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -200,9 +212,16 @@ class PostgresqlDatabase(Database):
                     f" '{self.path}', or restore a backup of the database."
                 )
             self._refuse_newer(found)
+            self.member = find_member(connection)
+        hides = {"image"} if self.member is None else {"image", "version"}
+        self._engine = self._engine.execution_options(**{HIDES: hides})
+        self._writer = self._writer.execution_options(**{HIDES: hides})
+        if self.member is not None:
+            use_views(self._engine)
+        with self._engine.connect() as connection:
             self.read_only = not os.access(self.folder, os.W_OK) or _is_read_only(connection)
         if found != 1 + len(self._migrations):
-            if self.read_only:
+            if self.read_only or self.member is not None:
                 raise ProjectError(
                     f"The records of '{self.folder}' were made by an earlier version of this"
                     " program: open the project once as somebody who may change its tables."

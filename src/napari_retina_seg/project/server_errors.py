@@ -20,6 +20,7 @@ _BY_STATE = {
     " again later.",
     "22": "The database {database} can't keep what was entered ({said}): change it, then save"
     " again.",
+    "RSEG": "The server did not save this, since {said}.",  # of `policies`
     "XX": "The server found the database {database} damaged ({said}): restore a backup of it.",
 }
 # Of attempts to connect, which have no SQLSTATE.

@@ -79,6 +79,16 @@ class ProjectRow(Base):
     scheme: Mapped[SchemeRow] = relationship()
 
 
+class MemberRow(Base):
+    """A member of a shared study; the server's rules follow from these rows: see `policies`."""
+
+    __tablename__ = "member"
+
+    login: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+
+
 class FileRow(Base):
     """A file of the project, named by the hash of its content."""
 

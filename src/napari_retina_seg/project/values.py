@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from napari_retina_seg.project.roles import Role
 from napari_retina_seg.project.states import Action, GradingRound, State
 from napari_retina_seg.types.image import Laterality, Modality, Spacing
 from napari_retina_seg.types.labels import LabelScheme
@@ -265,6 +266,8 @@ class Permissions:
         The second grader in this round.
     may_assign : bool
         Whether a second grader can be assigned.
+    role : Role or None
+        The person's role in a study with members; None for its owner, too.
     """
 
     grading: GradingRound
@@ -274,6 +277,7 @@ class Permissions:
     prediction: Version | None
     second_grader: str | None
     may_assign: bool
+    role: Role | None
 
 
 @dataclass(frozen=True)

@@ -241,16 +241,19 @@ def _add(
     row.author, row.seconds = request.author, request.seconds
     row.comment, row.reason = request.comment, request.reason
     row.change = None if change is None else asdict(change)
-    session.add(row)
+    # In this order, in which a server checks it: who grades, the version, the image's state.
     if request.action in SECOND_ACTIONS:
         assign_second_grader(session, image.id, request.author)
+        session.flush()
+    session.add(row)
+    session.flush()
+    first = newest_human(session, image, GradingRound.FIRST)
     if step.conflict:
         image.conflict = True
     else:
         image.state = step.state
         if request.action is Action.REOPEN:
             image.conflict = False
-        first = newest_human(session, image, GradingRound.FIRST)
         if request.action is Action.SECOND_REOPEN and first is not None:
             image.author = first.author
         elif request.action is not Action.SECOND_DRAFT:  # it must stay hidden

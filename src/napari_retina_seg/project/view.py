@@ -29,6 +29,8 @@ from napari_retina_seg.project.model_uses import ModelUse
 from napari_retina_seg.project.notifications import ChangeListener
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
+from napari_retina_seg.project.policies import list_members
+from napari_retina_seg.project.roles import Member
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import (
     Autosave,
@@ -190,6 +192,11 @@ class ProjectView:
     def people(self) -> tuple[str, ...]:
         """Return everybody who worked on the project or is to, this person included."""
         return assignments.list_people(self._store)
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the members of a study on a server, by name; none if it enforces no roles."""
+        with self._store.database.reading() as session:
+            return list_members(session)
 
     def removals(self, image_id: int) -> tuple[Removal, ...]:
         """Return when an image was removed from the project and restored, oldest first."""
