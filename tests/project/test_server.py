@@ -1,6 +1,5 @@
 """Projects whose records are in PostgreSQL: what only a server does, and what it refuses."""
 
-import re
 import subprocess
 import sys
 import threading
@@ -139,26 +138,6 @@ def test_the_password_comes_from_the_file_of_the_user(folder, server, admin, mon
         with pytest.raises(ProjectError, match="read-only"):
             project.rank_images()
     admin("DROP OWNED BY guarded")
-
-
-def test_the_docs_grant_what_a_grader_needs(ann, image, make, folder, server, admin):
-    page = Path(__file__).resolve().parents[2] / "docs" / "shared_studies.md"
-    (granted,) = re.findall(r"-c '(GRANT .*)'", page.read_text(encoding="utf-8"))
-    server.run("CREATE ROLE bob LOGIN")
-    for statement in granted.split("; "):
-        admin(statement)
-    try:
-        set_address(folder, url=server.url("study", "bob"))
-        with Project(folder, author="Bob") as bob:
-            assert not bob.read_only
-            bob.check_out(image.id)
-            bob.autosave(image.id, make.annotation())
-            assert bob.save_version(image.id, make.annotation(), Action.CORRECT).number == 1
-            bob.check_in(image.id)
-            assert bob.check() == ()
-    finally:
-        admin("DROP OWNED BY bob")
-        server.run("DROP ROLE bob")
 
 
 def test_without_the_driver_the_command_that_installs_it_is_named(folder, monkeypatch):

@@ -23,6 +23,7 @@ from napari_retina_seg.cli import (
     project,
     project_check,
     project_images,
+    project_member,
     project_server,
     segment,
     train,
@@ -98,6 +99,7 @@ project.app.command("improve")(opens_files(improve.improve_command))
 project.app.command("burden")(opens_files(improve.burden_command))
 project.app.command("roll-back")(improve.roll_back_command)
 project.app.command("models")(improve.used_models_command)
+project.app.add_typer(project_member.app, name="member")
 app.add_typer(project.app, name="project")
 app.command("train")(opens_files(train.train_command))
 app.command("evaluate")(opens_files(on_workers(evaluate.evaluate_command)))

@@ -158,6 +158,8 @@ def _set(button: QPushButton, shortcut: Shortcut, disabled_reason: str) -> None:
 def _second_grader_disabled_reason(opened: OpenImage | None) -> str:
     if opened is None or opened.permissions.may_assign:
         return ""
+    if opened.permissions.role is not None:
+        return "Only the owner of the study assigns second graders."
     if opened.permissions.second_grader is not None:
         return f"{opened.permissions.second_grader} is already the second grader."
     return f"'{opened.image.name}' is {opened.image.state}: reopen it first."

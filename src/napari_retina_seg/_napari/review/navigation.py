@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_retina_seg.imaging.invalid_pixels import find_no_data
 from napari_retina_seg.project.filters import Filters, Order
 from napari_retina_seg.project.project import Project
+from napari_retina_seg.project.roles import Role
 from napari_retina_seg.project.states import DRAFTS, UNFINISHED, Action, GradingRound, State
 from napari_retina_seg.project.values import Autosave, Permissions, ProjectImage, Version
 from napari_retina_seg.types.annotation import Annotation
@@ -291,6 +292,8 @@ def _locked_reason(
         return (
             f"You have graded '{image.name}' and see your own grading: someone else adjudicates it."
         )
+    if image.state is State.GRADED_TWICE and permissions.role is Role.GRADER:
+        return f"'{image.name}' is {image.state}: an adjudicator of this study adjudicates it."
     return f"'{image.name}' is {image.state}: reopen it to change it."
 
 
