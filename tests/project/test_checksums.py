@@ -173,6 +173,7 @@ def test_a_project_without_checksums_gets_them_when_it_is_opened(full):
         raw.execute("DROP TABLE removal")
         raw.execute("DROP TABLE model_use")
         raw.execute("DROP TABLE review_figures")
+        raw.execute("DROP TABLE member")
         raw.execute("DROP INDEX image_gain_first")
         raw.execute("DROP INDEX image_state_gain_first")
         raw.execute("ALTER TABLE image DROP COLUMN gain")

@@ -367,7 +367,7 @@ def bring_back_to_version_1(folder):
     connection = sqlite3.connect(folder / "project.sqlite")
     connection.executescript(
         "DROP TABLE confirmed_name; DROP TABLE removal; DROP TABLE model_use;"
-        "DROP TABLE review_figures; DROP INDEX image_gain_first;"
+        "DROP TABLE review_figures; DROP TABLE member; DROP INDEX image_gain_first;"
         "DROP INDEX image_state_gain_first; ALTER TABLE image DROP COLUMN gain;"
         "ALTER TABLE image DROP COLUMN reason;"
         "ALTER TABLE autosave DROP COLUMN comment;"

@@ -81,7 +81,7 @@ def test_a_removed_image_is_neither_compared_nor_left_to_grade(ann, bob, three, 
 def test_an_earlier_project_can_remove_images_too(ann, three, folder):
     writer = ann._store.database
     with writer.writing() as session:
-        for later in ("removal", "model_use", "review_figures"):
+        for later in ("removal", "model_use", "review_figures", "member"):
             session.connection().exec_driver_sql(f"DROP TABLE {later}")
         for index in ("image_gain_first", "image_state_gain_first"):
             session.connection().exec_driver_sql(f"DROP INDEX {index}")

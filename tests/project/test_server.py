@@ -179,6 +179,14 @@ def test_an_older_project_is_brought_up_to_date_in_one_transaction(folder, admin
     database.close()
 
 
+def test_a_study_of_before_there_were_members_gets_their_table(folder, admin):
+    admin("DROP TABLE member")
+    admin("UPDATE schema_version SET version = 7")
+    with Project(folder, author="Ann") as project:
+        assert project.members() == ()
+        assert project.check() == ()
+
+
 def test_a_changed_record_stops_the_project(ann, image, folder, admin):
     admin("UPDATE image SET name = 'another'")
     with pytest.raises(ProjectError, match=r"table 'image' is not as it was saved.*pg_restore"):

@@ -234,6 +234,7 @@ def test_a_project_from_before_the_checks_is_brought_up_to_date(ann, scans, mode
     connection.execute("DROP TABLE removal")
     connection.execute("DROP TABLE model_use")
     connection.execute("DROP TABLE review_figures")
+    connection.execute("DROP TABLE member")
     connection.execute("DROP INDEX image_gain_first")
     connection.execute("DROP INDEX image_state_gain_first")
     connection.execute("ALTER TABLE image DROP COLUMN gain")

@@ -50,7 +50,7 @@ def iter_check(
         if finding is not None:
             findings.append(finding)
     known = {(storages[0], store.files.name_of(file.sha256, file.suffix)) for file in files}
-    known |= {(storages[1], name) for name in slots}
+    known |= {(store.autosaves, name) for name in slots}
     # Listed before the records, so that files saved since then are not taken for orphans.
     strays = [one for one in found_first if one not in known]
     findings += [_orphan(storage, name) for storage, name in strays if storage.exists(name)]
