@@ -1,7 +1,13 @@
 """Roles that the server enforces, also for somebody who uses another program than this one."""
 
-import pytest
+import re
+import shlex
+from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from napari_retina_seg.cli.app import app
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.moving import move_records
 from napari_retina_seg.project.project import Project
@@ -358,3 +364,23 @@ def test_a_study_that_moves_leaves_its_members_and_no_hidden_checksum(ann, bob, 
         assert project.check() == ()
         with pytest.raises(ProjectError, match="roles need a server"):
             project.add_member("bob", "Bob", "grader")
+
+
+def test_the_commands_of_the_docs_add_members(server, ann, folder):
+    page = Path(__file__).resolve().parents[2] / "docs" / "shared_studies.md"
+    commands = re.findall(r"^napari-retina-seg (project member .*)", page.read_text("utf-8"), re.M)
+    for command in commands:
+        words = shlex.split(command.replace("/share/study", str(folder)))
+        login = words[4]
+        server.run(f"DROP ROLE IF EXISTS {login}x")
+        server.run(f"CREATE ROLE {login}x LOGIN")
+        words[4] += "x"
+        words[words.index("--name") + 1] += "x"
+        done = CliRunner().invoke(app, [*words, "--author", "Ann"])
+        assert done.exit_code == 0, done.output
+    listed = CliRunner().invoke(app, ["project", "member", "list", str(folder)])
+    assert re.search(r"Cleox +cleox +adjudicator", listed.output)
+    for login in ("bobx", "cleox", "danx"):
+        done = CliRunner().invoke(app, ["project", "member", "remove", str(folder), login])
+        assert "no access" in done.output
+    assert [member.name for member in ann.members()] == ["Bob", "Carl", "Dora", "Emil"]

@@ -102,7 +102,7 @@ def _autosave(
     content = encode_annotation(annotation)
     sha256 = hashlib.sha256(content).hexdigest()
     # The name is unique, so the previous file can be removed once this one is written.
-    name = f"{image_id}-{uuid.uuid4().hex}.npz"
+    name = f"{uuid.uuid4().hex}.npz"  # which tells nobody the image
     store.autosaves.write(name, content)
     with store.database.writing() as session:
         store.check_files(session)
