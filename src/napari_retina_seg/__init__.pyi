@@ -37,6 +37,7 @@ from .project.filters import Filters, Order
 from .project.model_uses import ModelUse, UsedModel
 from .project.project import Project
 from .project.results import Added, Assigned, Ranked
+from .project.roles import Member, Role
 from .project.states import Action, GradingRound, State
 from .project.values import (
     Autosave,
@@ -130,6 +131,7 @@ __all__ = [
     "Length",
     "LinePath",
     "Measurements",
+    "Member",
     "Method",
     "Modality",
     "ModelBurden",
@@ -158,6 +160,7 @@ __all__ = [
     "RetinaImage",
     "RetinaSegError",
     "ReviewFigures",
+    "Role",
     "ScanComparison",
     "ScanPattern",
     "Segmentation",
