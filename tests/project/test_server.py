@@ -181,7 +181,7 @@ def test_an_older_project_is_brought_up_to_date_in_one_transaction(folder, admin
 
 def test_a_study_of_before_there_were_members_gets_their_table(folder, admin):
     admin("DROP TABLE member")
-    admin("UPDATE schema_version SET version = 7")
+    admin("UPDATE schema_version SET version = 8")
     with Project(folder, author="Ann") as project:
         assert project.members() == ()
         assert project.check() == ()
