@@ -25,9 +25,9 @@ def add_member(store: Store, member: Member) -> None:
     with store.database.writing() as session:
         _check_login(session, member.login)
         _check_name(session, member)
-        for row in session.scalars(select(SecondGraderRow)):
-            if same_person(row.grader, member.name):
-                row.grader = member.name  # the server compares letter by letter
+        for second in session.scalars(select(SecondGraderRow)):
+            if same_person(second.grader, member.name):
+                second.grader = member.name  # the server compares letter by letter
         for slot in session.scalars(select(AutosaveRow)):
             if same_person(slot.author, member.name):
                 slot.author = member.name
