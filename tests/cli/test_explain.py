@@ -1,4 +1,5 @@
 import re
+import shutil
 import signal
 import threading
 import time
@@ -150,6 +151,30 @@ def test_some_fail_and_the_rest_go_on(run, scan, oct_model, tmp_path):
     assert "1 explained" in result.stdout
     assert "3 failed" in result.stdout
     assert all(name.startswith("scan_") for name in files_in(out))
+
+
+def test_what_is_explained_is_left_out_when_it_is_resumed(run, scan, oct_model, tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other.png"
+    region = np.zeros(GRID, np.uint8)
+    region[80:100, 20:60] = 255
+    write_png(tmp_path / "roi.png", region)
+    call = ("explain", scan, other, "-o", out, "--model", oct_model.path, "-c", "BG", "--resume",
+            "--region", tmp_path / "roi.png")  # fmt: skip
+    other.touch()
+    assert run(*call).exit_code == 1  # the other file is empty
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    shutil.copy(scan, other)
+    result = run(*call)
+    assert result.exit_code == 0, result.output
+    assert "1 finished before" in result.stdout
+    assert "1 explained" in result.stdout
+    assert len({path.read_bytes() for path in out.glob("*.npy")}) == 1  # of one scan, twice
+    del first["finished.jsonl"]
+    assert all((out / name).read_bytes() == content for name, content in first.items())
+    region[:90] = 0
+    write_png(tmp_path / "roi.png", region)
+    assert "were made with another target" in run(*call).stderr
+    assert run(*call, "--overwrite").exit_code == 2
 
 
 def test_results_are_replaced_only_with_overwrite(run, scan, oct_model, tmp_path):

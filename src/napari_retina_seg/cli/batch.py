@@ -164,6 +164,28 @@ def models_for(chosen: ModelFolder | None, kind: ImageKind | None) -> tuple[Mode
     return tuple(default_model(Modality(one.value)) for one in ([kind] if kind else ImageKind))
 
 
+def check_not_both(*, overwrite: bool) -> None:
+    """Raise `UsageError` if a batch that is resumed is to replace results, too."""
+    if overwrite:
+        raise UsageError("Give either --resume or --overwrite, not both.")
+
+
+def common_settings(
+    command: str, models: tuple[ModelFolder, ...], kind: ImageKind | None, spacing: Spacing | None
+) -> dict[str, object]:
+    """Return what decides on the results of every command, for ``--resume``."""
+    from napari_retina_seg import __version__
+    from napari_retina_seg.types.pixel_size import describe_spacing
+
+    return {
+        "command": command,
+        "version of the program": __version__,
+        "model": {model.name: model.spec.weights_sha256 for model in models},
+        "modality": kind,
+        "pixel size": None if spacing is None else describe_spacing(spacing),
+    }
+
+
 @dataclass(frozen=True)
 class Batch(Generic[Result]):
     """Images, and what is done with each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,11 @@ from napari_retina_seg.cli.batch import (
     Out,
     Overwrite,
     PixelSizeOption,
+    Resume,
+    Work,
+    check_not_both,
     choose_model,
+    common_settings,
     find_spacing,
     models_for,
     work_through,
@@ -50,6 +55,7 @@ from napari_retina_seg.cli.explain_options import (
     Slice,
 )
 from napari_retina_seg.cli.inputs import check_outputs, expand
+from napari_retina_seg.types.batches import Mapper
 from napari_retina_seg.types.errors import RetinaSegError
 from napari_retina_seg.types.progress import Progress
 from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNeeds
@@ -57,6 +63,7 @@ from napari_retina_seg.workflows.cluster_options import ClusterOptions, WorkerNe
 if TYPE_CHECKING:
     from napari_retina_seg.imaging.cam import Method
     from napari_retina_seg.imaging.target import Target
+    from napari_retina_seg.models.registry import ModelFolder
 
     Job = Generator[Progress, None, tuple[int, ...]]
 
@@ -77,6 +84,7 @@ def explain_command(
     maps: MapOption = MapFormat.NPY,
     pixel_size: PixelSizeOption = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     cluster: ClusterOptions | None = None,
 ) -> None:
     """Explain masks: a figure with a heat map for each class, and the maps as numbers."""
@@ -100,17 +108,50 @@ def explain_command(
     endings = _endings(request)
     _check_layer(request)
     images = inputs.group()
-    check_outputs(images, out, overwrite=overwrite, endings=endings)
+    models = models_for(request.model, modality)
     batch = Batch(
         inputs,
         images,
         partial(explain_file, request),
         partial(_summarise, out),
         cluster=cluster,
-        needs=WorkerNeeds(models_for(request.model, modality), writes=(request.folder,)),
+        needs=WorkerNeeds(models, writes=(request.folder,)),
     )
-    if not work_through(ctx, batch):
+    if resume:
+        from napari_retina_seg.cli.resuming import resumed
+
+        check_not_both(overwrite=overwrite)
+        settings = _settings(request, models, region)
+        work_in = partial(_explain_in, request)
+        is_done = work_through(ctx, resumed(batch, work_in, out, settings, endings))
+    else:
+        check_outputs(images, out, overwrite=overwrite, endings=endings)
+        is_done = work_through(ctx, batch)
+    if not is_done:
         raise typer.Exit(1)
+
+
+def _explain_in(
+    request: ExplainOptions, _mapper: Mapper | None, folder: Path
+) -> Work[ExplainedFile]:
+    return partial(explain_file, replace(request, folder=folder))
+
+
+def _settings(
+    request: ExplainOptions, models: tuple[ModelFolder, ...], region: Path | None
+) -> dict[str, object]:
+    """Return what decides on figures and maps besides the images."""
+    from napari_retina_seg.project.files import hash_file
+
+    return {
+        **common_settings("explain", models, request.kind, request.spacing),
+        "choice of classes": list(request.classes),
+        "layer": request.layer,
+        "method": request.method.value,
+        "target": request.target.description if region is None else hash_file(region),
+        "slice": request.index,
+        "format": [request.form, request.maps],
+    }
 
 
 def _find_method(name: MethodName | None, target: Target) -> Method:

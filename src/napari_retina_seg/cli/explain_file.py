@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +129,7 @@ def explain_file(
     from napari_retina_seg.saliency.explainer import iter_explain
 
     bar.begin(f"Reading {source.path.name}")
-    image = open_image(source, request.kind, bar, request.spacing)
+    image = replace(open_image(source, request.kind, bar, request.spacing), name=source.name)
     model = request.model or model_for(image)
     values = find_values(model.spec.scheme, request.classes)
     check_target(request.target, image.grid, image.n_slices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Generic
 
 from napari_retina_seg.cli.batch import Batch, Result, Work
 from napari_retina_seg.cli.console import Bar, UsageError, echo
-from napari_retina_seg.cli.inputs import check_outputs, is_there, outputs_of
+from napari_retina_seg.cli.inputs import RESULT_ENDINGS, check_outputs, is_there, outputs_of
 from napari_retina_seg.io.atomic import draft_folder, remove_leftovers, sync_folder, writing
 from napari_retina_seg.io.images.series import ImageFiles
 from napari_retina_seg.io.run_record import Finished, RunRecord
@@ -41,6 +41,7 @@ def resumed(
     work_in: Callable[[Mapper | None, Path], Work[Result]],
     folder: Path,
     settings: Mapping[str, Any],
+    endings: tuple[str, ...] = RESULT_ENDINGS,
 ) -> Batch[_Resumed[Result]]:
     """Return a batch that leaves out what is finished, and notes what it finishes.
 
@@ -55,6 +56,8 @@ def resumed(
         That folder.
     settings : mapping
         What decides on the results besides the images.
+    endings : tuple of str
+        Suffixes of the result files; by default those of `segment`.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def resumed(
         record = RunRecord(folder.absolute(), settings)
     except WriteError as error:
         raise UsageError(str(error)) from error
-    check_outputs(batch.images, folder, overwrite=False, own=record.planned)
+    check_outputs(batch.images, folder, overwrite=False, endings=endings, own=record.planned)
     remove_leftovers(folder)
     record.plan(image.name for image in batch.images)
     images = tuple(
@@ -85,7 +88,8 @@ def resumed(
         batch.summarise(results, failed)
 
     def work(mapper: Mapper | None) -> Work[_Resumed[Result]]:
-        return partial(_work_unless_finished, partial(work_in, mapper), folder.absolute())
+        here = folder.absolute()
+        return partial(_work_unless_finished, partial(work_in, mapper), here, endings)
 
     return Batch(
         batch.inputs,
@@ -94,7 +98,7 @@ def resumed(
         summarise,
         note,
         cluster=batch.cluster,
-        share=work,
+        share=None if batch.share is None else work,
         needs=batch.needs,
     )
 
@@ -102,6 +106,7 @@ def resumed(
 def _work_unless_finished(
     work_in: Callable[[Path], Work[Result]],
     folder: Path,
+    endings: tuple[str, ...],
     source: ResumedFiles,
     bar: Bar,
     token: CancelToken,
@@ -119,19 +124,24 @@ def _work_unless_finished(
             return _Resumed(source.noted)
     with draft_folder(folder) as draft:
         result = work_in(draft)(source, bar, token)
-        outputs = _put_in_place(draft, folder, source.name, noted)
+        outputs = _put_in_place(
+            outputs_of(source.name, draft, endings), outputs_of(source.name, folder, endings), noted
+        )
     return _Resumed(Finished(source.name, digest, outputs), result)
 
 
-def _put_in_place(draft: Path, folder: Path, name: str, noted: Mapping[str, str]) -> dict[str, str]:
+def _put_in_place(
+    drafts: Sequence[Path], places: Sequence[Path], noted: Mapping[str, str]
+) -> dict[str, str]:
     """Replace earlier results of an image, unless one may be somebody else's work.
 
     What a run wrote and was killed before it noted it is the same as what it writes now.
     """
     new, old = (
-        {path.name: hash_file(path) for path in outputs_of(name, place) if is_there(path)}
-        for place in (draft, folder)
+        {path.name: hash_file(path) for path in paths if is_there(path)}
+        for paths in (drafts, places)
     )
+    draft, folder = drafts[0].parent, places[0].parent
     for output, digest in old.items():
         if digest not in (noted.get(output), new.get(output)):
             raise WriteError(

@@ -20,7 +20,9 @@ from napari_retina_seg.cli.batch import (
     PixelSizeOption,
     Resume,
     Work,
+    check_not_both,
     choose_model,
+    common_settings,
     find_spacing,
     model_for,
     models_for,
@@ -125,9 +127,9 @@ def segment_command(
             work=partial(_segment_to_zarr, request, None),
             share=lambda mapper: partial(_segment_to_zarr, request, mapper),
         )
-    elif resume and overwrite:
-        raise UsageError("Give either --resume or --overwrite, not both.")
-    elif not resume:
+    elif resume:
+        check_not_both(overwrite=overwrite)
+    else:
         check_outputs(images, out, overwrite=overwrite)
     if resume:
         from napari_retina_seg.cli.resuming import resumed
@@ -142,17 +144,8 @@ def segment_command(
 
 def _settings(request: SegmentOptions, models: tuple[ModelFolder, ...]) -> dict[str, object]:
     """Return what decides on the masks besides the images."""
-    from napari_retina_seg import __version__
-    from napari_retina_seg.types.pixel_size import describe_spacing
-
-    return {
-        "command": "segment",
-        "version of the program": __version__,
-        "model": {model.name: model.spec.weights_sha256 for model in models},
-        "modality": request.kind,
-        "choice of probabilities": request.probabilities,
-        "pixel size": None if request.spacing is None else describe_spacing(request.spacing),
-    }
+    common = common_settings("segment", models, request.kind, request.spacing)
+    return {**common, "choice of probabilities": request.probabilities}
 
 
 def _open(
