@@ -264,7 +264,7 @@ class ReviewWidget(Dock):
             self.queue.show_project(project, () if project is None else project.authors())
             self.batches.show_project(project)
             self.recovery.offer(None, ())
-        self._on_filters()
+        self._take_filters()
         self._on_image()
 
     def _on_found(self, slots: tuple[Autosave, ...]) -> None:
@@ -273,10 +273,12 @@ class ReviewWidget(Dock):
         if slots:
             self.bring_to_front()
 
+    def _take_filters(self) -> None:
+        self.session.filters, self.session.order = self.queue.filters, self.queue.order
+
     def _on_filters(self) -> None:
-        session = self.session
-        session.filters, session.order = self.queue.filters, self.queue.order
-        self.queue.model.show(session.project, session.filters, session.order)
+        self._take_filters()
+        self.queue.model.show(self.session.project, self.session.filters, self.session.order)
         self.queue.show_open(self.queue.model.open_id)
 
     def _on_image(self) -> None:
