@@ -40,7 +40,7 @@ _NO_KEYS = {
     "TokenRetrievalError",
     "UnauthorizedSSOTokenError",
 }
-_FULL = re.compile(r"StorageFull|QuotaExceeded|[Qq]uota|[Ii]nsufficient ?[Ss]torage")
+_FULL = re.compile(r"StorageFull|Quota|InsufficientStorage")  # in codes of MinIO and Ceph
 _AWAY = (OSError, TimeoutError)
 _AWAY_FROM = ("botocore.", "aiobotocore.", "aiohttp.")  # modules of errors
 _REFUSED = range(400, 500)  # statuses of HTTP
@@ -257,12 +257,13 @@ def _translating(address: str) -> Iterator[None]:
 def _explain(error: Exception, address: str) -> ProjectError | None:
     """Return what an error of the store means; None if it is unknown, or a file is missing."""
     said = str(error).rstrip(".")
-    if isinstance(error, FileNotFoundError):
-        if "bucket does not exist" not in said:
-            return None
+    code, status = _answer_of(error)
+    if code == "NoSuchBucket":
         return ProjectError(
             f"There is no bucket for '{address}': check its name, or ask for it to be made."
         )
+    if isinstance(error, FileNotFoundError):
+        return None
     if type(error).__name__ in _NO_KEYS:
         return ProjectError(
             f"This computer has no keys for '{address}' ({said}): keep yours in the file"
@@ -273,12 +274,12 @@ def _explain(error: Exception, address: str) -> ProjectError | None:
             f"You have no permission for '{address}' ({said}): ask the owner of the bucket, and"
             " check the keys in your AWS settings."
         )
-    if _FULL.search(f"{said} {error.__cause__}"):
+    if _FULL.search(code):
         return ProjectError(
             f"The object store with '{address}' is full, so nothing was saved: ask its"
             " administrator for more space."
         )
-    if _status_of(error) in _REFUSED:
+    if status in _REFUSED:
         return ProjectError(
             f"The object store refuses '{address}' ({said}): ask its administrator."
         )
@@ -290,11 +291,11 @@ def _explain(error: Exception, address: str) -> ProjectError | None:
     return None
 
 
-def _status_of(error: Exception) -> int | None:
-    """Return the status with which a store answered, if it did."""
+def _answer_of(error: Exception) -> tuple[str, int]:
+    """Return the code and the status with which a store answered; nothing if it did not."""
     for one in (error, error.__cause__):
         response = getattr(one, "response", None)
         if isinstance(response, dict):
-            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            return status if isinstance(status, int) else None
-    return None
+            code = response.get("Error", {}).get("Code", "")
+            return str(code), int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return "", 0
