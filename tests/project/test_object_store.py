@@ -11,7 +11,7 @@ from s3fs.errors import translate_boto_error
 from typer.testing import CliRunner
 
 from napari_retina_seg.cli.app import app
-from napari_retina_seg.project import object_storage, pending_autosaves
+from napari_retina_seg.project import moving_files, object_storage, pending_autosaves
 from napari_retina_seg.project.files import hash_file
 from napari_retina_seg.project.images import local_path
 from napari_retina_seg.project.moving import move_records
@@ -174,6 +174,7 @@ def test_files_move_to_a_store_and_back(ann, image, make, object_store, database
         assert {finding.kind for finding in moved.check()} <= {"orphan"}
     with pytest.raises(ProjectError, match="are in a folder: open that"):
         join_study(at_computer("bob") / "study", database, "Bob")
+    assert list((at_computer("bob") / "study").iterdir()) == []
     with pytest.raises(ProjectError, match="there already"):
         move_files(ann.folder, None, "Ann")
     move_files(ann.folder, object_store.new_address(), "Ann")
@@ -182,6 +183,25 @@ def test_files_move_to_a_store_and_back(ann, image, make, object_store, database
     with Project(ann.folder, author="Ann") as again:
         assert again.images()[0].remote.startswith("s3://clinic/")
         assert again.annotation(image.id, 1).equals(make.annotation(1))
+
+
+def test_what_is_saved_while_files_are_copied_moves_too(
+    ann, image, make, object_store, monkeypatch
+):
+    copy_files = moving_files._copy
+
+    def copy_and_save(store, files, known):
+        copied = copy_files(store, files, known)
+        if not known:
+            ann.save_version(image.id, make.annotation(1), Action.CORRECT)
+        return copied
+
+    monkeypatch.setattr(moving_files, "_copy", copy_and_save)
+    left = ann._store.address
+    move_files(ann.folder, object_store.new_address(), "Ann")
+    object_store.system.rm(left, recursive=True)
+    with Project(ann.folder, author="Ann") as moved:
+        assert moved.annotation(image.id, 1).equals(make.annotation(1))
 
 
 def test_a_project_moves_to_the_cloud_and_back_by_one_command_each(
