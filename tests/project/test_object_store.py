@@ -98,6 +98,25 @@ def test_a_study_needs_no_common_folder(ann, image, make, write_scan, database, 
     assert ann.annotation(image.id, 2).equals(make.annotation(3))
 
 
+def test_a_member_joins_and_grades_but_moves_no_files(
+    ann, image, make, server, at_computer, object_store
+):
+    server.run("CREATE ROLE cloud_bob LOGIN")
+    try:
+        ann.add_member("cloud_bob", "Bob", "grader")
+        folder = at_computer("bob") / "study"
+        join_study(folder, server.url("cloud", "cloud_bob"), "Bob")
+        with Project(folder, author="Bob") as bob:
+            assert bob.read_image(image.id).pixels.any()
+            bob.save_version(image.id, make.annotation(1), Action.CORRECT)
+        with pytest.raises(ProjectError, match="Only the owner of the study may move its files"):
+            move_files(folder, object_store.new_address(), "Bob")
+        ann.remove_member("cloud_bob")
+    finally:
+        server.run("DROP ROLE cloud_bob")
+    assert ann.annotation(image.id, 1).equals(make.annotation(1))
+
+
 def test_a_copy_that_was_altered_is_fetched_anew(ann, image, make, at_computer):
     ann.save_version(image.id, make.annotation(1), Action.CORRECT)
     ann.annotation(image.id, 1)

@@ -18,6 +18,7 @@ from napari_retina_seg.project.address import (
 )
 from napari_retina_seg.project.backends import has_project
 from napari_retina_seg.project.files import StoredFile
+from napari_retina_seg.project.members import check_owner
 from napari_retina_seg.project.object_storage import claim_store, parse_store
 from napari_retina_seg.project.opening import open_files, open_store
 from napari_retina_seg.project.postgresql_database import connect
@@ -56,7 +57,6 @@ def move_files(folder: Path, address: str | None, author: str) -> str:
     target = "" if address is None else parse_store(address)
     store = open_store(folder, author)
     with closing(store.database):
-        store.database.check_writable()
         if target == store.address:
             raise ProjectError(f"The files of '{folder}' are there already.")
         if target and read_address(store.folder) is None:
@@ -64,6 +64,8 @@ def move_files(folder: Path, address: str | None, author: str) -> str:
                 f"The records of '{folder}' are in its folder: first move them to a server with"
                 " 'project move --database'."
             )
+        check_owner(store, "move its files")
+        store.database.check_writable()
         if target:
             claim_store(target, project_id(store.info.key))
         files, autosaves = open_files(store.folder, target, store.info.key)
