@@ -27,7 +27,7 @@ Project.add_images(paths, *, copy=False, patient_of=None, spacing=None, progress
 Project.burden()
 Project.check(*, progress=None, cancel=None)
 Project.close()
-Project.create(folder, *, scheme, author, database=None)
+Project.create(folder, *, scheme, author, database=None, files=None)
 Project.find_image(text)
 Project.history(image_id)
 Project.images(filters=None)
