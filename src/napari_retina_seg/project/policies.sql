@@ -28,6 +28,10 @@ $$;
 
 CREATE VIEW graded.me AS SELECT name, role FROM public.member WHERE login = session_user;
 
+-- Adjudications are asked for with each image, and there are few.
+CREATE INDEX IF NOT EXISTS version_adjudications ON public.version (image_id, round)
+WHERE reading = 'adjudication';
+
 -- For each image: whether somebody adjudicated it in this round, and whether its second grading, if
 -- there is to be one, is still open.
 CREATE VIEW graded.progress AS

@@ -48,6 +48,7 @@ _SLOW, _PAUSE = 2, 5  # s: an attempt without an answer that took so long, and u
 _LOCK = 0x52455449  # of the writers; such locks are known by number, in each database anew
 _SESSION = {
     "search_path": "public",
+    "jit": "off",  # compiling a query takes longer than its answer
     "lock_timeout": f"{PATIENCE}s",
     "idle_in_transaction_session_timeout": "60s",  # a computer that vanished holds up nobody
 }
