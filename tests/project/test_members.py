@@ -204,6 +204,26 @@ def test_others_do_not_see_a_second_grading_under_way(blinded, psql):
     assert carl.execute(FIRST).fetchone()[1] == HIDDEN  # he is blinded to nothing else
 
 
+def test_roles_and_turns_hold_in_another_program_too(ann, bob, open_as, image, make, psql):
+    ann.save_version(image.id, make.annotation(), Action.DRAFT)
+    ann.assign_second_grader(image.id, "Dora")
+    dora = psql("dora")
+    dora.execute(INSERT.replace("4,", "2,").format("human", "second", 0, "second read", "Dora"))
+    with pytest.raises(psycopg.Error, match="not yours"):  # the first grading is under way
+        dora.execute("UPDATE image SET state = 'second read', author = 'Dora'")
+    dora.rollback()
+    ann.save_version(image.id, make.annotation(), Action.CORRECT, parent=1)
+    open_as("Dora").save_version(image.id, make.annotation(1), Action.SECOND_GRADE)
+    adjudication = INSERT.format("human", "adjudication", 0, "adjudicated", "{}")
+    for name in ("Bob", "Dora"):  # a grader, and the second grader of this image
+        with pytest.raises(psycopg.Error, match="not yours"):
+            psql(name.lower()).execute(adjudication.format(name))
+    psql("carl").execute(adjudication.format("Carl"))
+    functions = "SELECT bool_or(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE"
+    functions += " pronamespace = 'graded'::regnamespace"
+    assert psql().execute(functions).fetchone() == (False,)
+
+
 def grade_twice(open_as, image, make):
     """Have an image graded and adjudicated; return what its versions are."""
     ann, bob, carl = (open_as(name) for name in ("Ann", "Bob", "Carl"))

@@ -141,3 +141,27 @@ def test_own_changes_do_not_list_the_queue_again(person, shared):
         bob.mark_ungradable(bob.images()[-1].id, "dark")
         person.bot.waitUntil(lambda: bool(seen))
     assert seen == [True]
+
+
+def test_a_grader_is_told_what_only_others_may_do(person, shared, server):
+    with Project(shared, author="Ann") as ann, Project(shared, author="Hugo") as hugo:
+        for name in ("Gina", "Hugo"):
+            server.run(f"DROP ROLE IF EXISTS {name}")
+            server.run(f"CREATE ROLE {name} LOGIN")
+            ann.add_member(name.lower(), name, "grader")
+        twice = ann.images()[0].id
+        ann.mark_ungradable(twice, "dark")
+        ann.assign_second_grader(twice, "Hugo")
+        hugo.mark_ungradable(twice, "dark, too")
+    set_address(shared, url=address(shared)["url"].replace("postgres@", "gina@"))
+    person.open(shared, "Ann")
+    assert "logged in to the server as 'gina', who is 'Gina' in this study" in person.said
+    person.open(shared, "Gina")
+    person.open_row(0)
+    buttons = person.dock.decisions
+    assert not buttons.finish.isEnabled()
+    assert "an adjudicator of this study adjudicates it" in buttons.finish.toolTip()
+    person.open_row(1)
+    assert buttons.finish.isEnabled()
+    assert not buttons.assign.isEnabled()
+    assert "Only the owner of the study assigns" in buttons.assign.toolTip()
