@@ -196,7 +196,7 @@ def test_the_list_uses_the_height_that_there_is(ann):
         ann.window.resize(1366, height)
         settle()
         heights.append(ann.dock.queue.table.height())
-    assert heights[1] - heights[0] > 150
+    assert heights[1] - heights[0] > 120
 
 
 def test_one_name_is_used_for_a_second_grading(ann):
