@@ -113,6 +113,8 @@ def test_no_query_shows_a_second_grader_the_first_grading(blinded, psql, server)
     assert "mine" in str(told)  # what he may see is there
     assert bob.execute(FIRST).fetchone() == (None, "", None, "corrected")
     assert bob.execute("SELECT author, state FROM image").fetchone() == (None, "corrected")
+    times = "SELECT id FROM version WHERE created_at LIKE '%T00:00:00.000000+00:00'"
+    assert bob.execute(times).fetchall() == [(2,)]
 
 
 INSERT = (

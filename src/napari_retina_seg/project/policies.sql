@@ -72,9 +72,11 @@ CROSS JOIN LATERAL (
     OR i.state IN ('accepted', 'ungradable'))
 ) AS told (in_part);
 
+-- The time, too, is told in part: it is that of the mask's file.
 CREATE VIEW graded.version WITH (security_barrier) AS
 SELECT v.id, v.image_id, v.number, v.kind, v.reading, v.round, v.conflict, v.scheme_id,
-  v.created_at,
+  CASE WHEN hidden.it THEN left(v.created_at, 10) || 'T00:00:00.000000+00:00'
+    ELSE v.created_at END AS created_at,
   CASE WHEN hidden.it AND v.state IN ('accepted', 'ungradable') THEN 'corrected'
     ELSE v.state END AS state,
   CASE WHEN hidden.it THEN NULL ELSE v.parent_id END AS parent_id,
