@@ -329,7 +329,17 @@ def test_the_rules_outlive_a_migration(ann, image, make, folder):
         assert bob.save_version(image.id, make.annotation(), Action.CORRECT).author == "Bob"
 
 
-def test_members_are_added_by_a_login_that_the_server_can_hold_to_rules(ann, server, folder):
+def test_who_works_goes_on_while_members_come_and_go(ann, bob, image, make):
+    for seed in range(8):  # the driver prepares what it is asked often
+        bob.save_version(image.id, make.annotation(seed), Action.DRAFT, parent=seed or None)
+    ann.add_member("carl", "Carl", "reader")
+    bob.save_version(image.id, make.annotation(8), Action.CORRECT, parent=8)
+    ann.add_member("carl", "Carl", "adjudicator")
+    assert not ann.image(image.id).conflict
+    assert len(bob.history(image.id)) == 9
+
+
+def test_members_are_added_by_a_login_that_the_server_can_hold_to_rules(ann, server):
     server.run("DROP ROLE IF EXISTS fred")
     for login, said in {"nobody_of_here": "no login 'nobody_of_here'", "postgres": "owns"}.items():
         with pytest.raises(ProjectError, match=said):
