@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from napari_retina_seg.project import address, pending_autosaves, postgresql_database
 from napari_retina_seg.project.check import find_record_damage
@@ -236,12 +236,12 @@ def test_writers_wait_for_each_other(ann, bob, image, make):
 
 
 def test_ten_people_at_once_lose_nothing_and_grade_nothing_too_often(ann, folder, write_scan):
-    ann.add_images([write_scan(f"scan{n}.png", n) for n in range(21)])
+    ann.add_images([write_scan(f"scan{n:03}.png", n) for n in range(201)])
     people = [f"Grader {n}" for n in range(10)]
     program = [sys.executable, PROGRAMS, "grade_together", folder, "10"]
     subprocess.run(program, check=True)  # before anybody is a second grader
-    dealt = ann.assign_second_graders(range(2, 22), people)
-    assert len(dealt.assigned) == 20
+    dealt = ann.assign_second_graders(range(2, 202), people)
+    assert len(dealt.assigned) == 200
     subprocess.run(program, check=True)
     with ann._store.database.reading() as session:
         rows = session.scalars(select(VersionRow).order_by(VersionRow.id)).all()
@@ -251,12 +251,24 @@ def test_ten_people_at_once_lose_nothing_and_grade_nothing_too_often(ann, folder
     assert [row.conflict for row in drafts] == [False] + 19 * [True]
     done = Counter((row.image_id, row.grading) for row in rows if row.image_id != 1)
     rounds = (GradingRound.FIRST, GradingRound.SECOND)
-    assert done == {(image_id, each): 1 for image_id in range(2, 22) for each in rounds}
+    assert done == {(image_id, each): 1 for image_id in range(2, 202) for each in rounds}
     seconds = {row.image_id: row.author for row in rows if row.grading == GradingRound.SECOND}
     assert seconds == dict(dealt.assigned)
     assert len({row.author for row in rows if row.grading == GradingRound.FIRST}) > 1
     assert ann.status().leases == ann.status().autosaves == ()
     assert ann.check() == ()
+
+
+def test_a_grading_asks_a_far_server_a_few_dozen_times(ann, image, make):
+    asked = []
+    for engine in (ann._store.database._engine, ann._store.database._writer):
+        event.listen(engine, "before_cursor_execute", lambda *_: asked.append(True))
+    ann.check_out(image.id)
+    ann.permissions(image.id)
+    ann.autosave(image.id, make.annotation())
+    ann.save_version(image.id, make.annotation(), Action.CORRECT)
+    ann.check_in(image.id)
+    assert len(asked) <= 41
 
 
 def test_what_no_database_can_keep_is_refused_in_one_sentence(ann, image):

@@ -17,7 +17,7 @@ from napari_retina_seg.project.states import (
     State,
     possible_actions,
 )
-from napari_retina_seg.project.store import image_row, now, same_person, versions_of
+from napari_retina_seg.project.store import image_row, list_once, now, same_person, versions_of
 from napari_retina_seg.project.tables import ImageRow, SecondGraderRow, VersionRow
 from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError
@@ -268,7 +268,7 @@ def find_second_row(
     The rows of all rounds are loaded, so that none is passed over: see `versions_of`.
     """
     wanted = image.round if number is None else number
-    rows = session.scalars(select(SecondGraderRow).filter_by(image_id=image.id)).all()
+    rows = list_once(session, select(SecondGraderRow).filter_by(image_id=image.id), image)
     return next((row for row in rows if row.round == wanted), None)
 
 

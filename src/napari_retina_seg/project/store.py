@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import Select, event, select
 from sqlalchemy.orm import Session
 
+from napari_retina_seg.project.checksums import CheckedSession
 from napari_retina_seg.project.database import Database
 from napari_retina_seg.project.files import StoredFile
 from napari_retina_seg.project.states import State, visible_state
@@ -47,6 +48,8 @@ _LEASE = TypeAdapter(Lease)
 _AUTOSAVE = TypeAdapter(Autosave)
 
 T = TypeVar("T")
+
+_LOADED = "loaded"  # key of `Session.info`: rows by their kind and image
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +158,24 @@ def image_row(session: Session, image_id: int) -> ImageRow:
     return row
 
 
+def list_once(session: Session, query: Select[tuple[T]], image: ImageRow) -> list[T]:
+    """Return the rows of an image, which are loaded once until something is saved.
+
+    One decision asks for the same rows a dozen times, and a server may be far away.
+    """
+    session.flush()
+    key = query.column_descriptions[0]["entity"], image.id
+    known: dict[object, list[T]] = session.info.setdefault(_LOADED, {})
+    if key not in known:
+        known[key] = list(session.scalars(query))
+    return list(known[key])
+
+
+@event.listens_for(CheckedSession, "after_flush")
+def _forget_loaded(session: Session, *_: object) -> None:
+    session.info.pop(_LOADED, None)
+
+
 def versions_of(session: Session, image: ImageRow) -> list[VersionRow]:
     """Return all versions of an image, oldest first.
 
@@ -167,7 +188,7 @@ def versions_of(session: Session, image: ImageRow) -> list[VersionRow]:
         If one is missing between others.
     """
     query = select(VersionRow).filter_by(image_id=image.id).order_by(VersionRow.number)
-    rows = list(session.scalars(query))
+    rows = list_once(session, query, image)
     if [row.number for row in rows] != list(range(1, len(rows) + 1)):
         raise ProjectError(
             f"A version of '{image.name}' is missing: run 'project check', or restore a backup of"
