@@ -268,7 +268,7 @@ def find_second_row(
     The rows of all rounds are loaded, so that none is passed over: see `versions_of`.
     """
     wanted = image.round if number is None else number
-    rows = list_once(session, select(SecondGraderRow).filter_by(image_id=image.id), image)
+    rows = list_once(session, SecondGraderRow, image)
     return next((row for row in rows if row.round == wanted), None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, event, select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.checksums import CheckedSession
@@ -158,17 +158,17 @@ def image_row(session: Session, image_id: int) -> ImageRow:
     return row
 
 
-def list_once(session: Session, query: Select[tuple[T]], image: ImageRow) -> list[T]:
-    """Return the rows of an image, which are loaded once until something is saved.
+def list_once(session: Session, kind: type[T], image: ImageRow) -> list[T]:
+    """Return the rows of a kind about an image, which are loaded once until something is saved.
 
     One decision asks for the same rows a dozen times, and a server may be far away.
     """
     session.flush()
-    key = query.column_descriptions[0]["entity"], image.id
     known: dict[object, list[T]] = session.info.setdefault(_LOADED, {})
-    if key not in known:
-        known[key] = list(session.scalars(query))
-    return list(known[key])
+    if (kind, image.id) not in known:
+        rows = session.scalars(select(kind).filter_by(image_id=image.id))
+        known[kind, image.id] = list(rows)
+    return known[kind, image.id]
 
 
 @event.listens_for(CheckedSession, "after_flush")
@@ -187,8 +187,7 @@ def versions_of(session: Session, image: ImageRow) -> list[VersionRow]:
     ProjectError
         If one is missing between others.
     """
-    query = select(VersionRow).filter_by(image_id=image.id).order_by(VersionRow.number)
-    rows = list_once(session, query, image)
+    rows = sorted(list_once(session, VersionRow, image), key=lambda row: row.number)
     if [row.number for row in rows] != list(range(1, len(rows) + 1)):
         raise ProjectError(
             f"A version of '{image.name}' is missing: run 'project check', or restore a backup of"
