@@ -117,6 +117,31 @@ def test_no_query_shows_a_second_grader_the_first_grading(blinded, psql, server)
     assert bob.execute(times).fetchall() == [(2,)]
 
 
+TOLD_BY_ERRORS = (
+    "UPDATE image SET warning = NULL",
+    "SET client_min_messages = log; SET debug_print_plan = on; SET debug_print_rewritten = on;"
+    " UPDATE image SET warning = 'x'",
+    "UPDATE image SET state = NULL",
+    "INSERT INTO version (image_id, number, kind, reading, round, state, conflict, author) VALUES"
+    " (1, 4, 'human', 'second', 0, 'in progress', false, 'Bob')",
+)
+
+
+def test_neither_errors_nor_plans_tell_a_second_grader_what_a_row_hides(blinded, psql):
+    bob = psql()
+    told = []
+    bob.add_notice_handler(lambda notice: told.append(notice.message_detail))
+    for statement in TOLD_BY_ERRORS:
+        try:
+            bob.execute(statement)
+        except psycopg.Error as error:
+            told.append(str(error))
+        bob.rollback()
+    for word in ("ungradable", "Ann"):
+        assert word not in str(told)
+        assert " ".join(str(letter) for letter in word.encode()) not in str(told)  # in a plan
+
+
 INSERT = (
     "INSERT INTO version (id, image_id, number, kind, reading, round, state, conflict, scheme_id,"
     " author, program, seconds, comment, reason, created_at, checksum) VALUES (9, 1, 4, '{}', '{}',"
@@ -350,7 +375,19 @@ def test_members_are_added_by_a_login_that_the_server_can_hold_to_rules(ann, ser
     server.run("GRANT pg_read_all_data TO fred")
     with pytest.raises(ProjectError, match="by way of another role"):
         ann.add_member("fred", "Fred", "grader")
+    server.run("ALTER ROLE fred NOINHERIT")  # he could still take it by SET ROLE
+    with pytest.raises(ProjectError, match="by way of another role"):
+        ann.add_member("fred", "Fred", "grader")
     server.run("REVOKE pg_read_all_data FROM fred")
+    for right in ("BYPASSRLS", "CREATEROLE", "REPLICATION"):
+        server.run(f"ALTER ROLE fred {right}")
+        with pytest.raises(ProjectError, match="administers the server"):
+            ann.add_member("fred", "Fred", "grader")
+        server.run(f"ALTER ROLE fred NO{right}")
+    server.run("GRANT CREATE ON SCHEMA public TO PUBLIC", "graded")  # as PostgreSQL 14 does
+    with pytest.raises(ProjectError, match="may create functions"):
+        ann.add_member("fred", "Fred", "grader")
+    server.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", "graded")
     server.run("GRANT SELECT ON ALL TABLES IN SCHEMA public TO fred, PUBLIC", "graded")
     ann.add_member("fred", "Fred", "grader")  # takes these rights
     assert "fred" in [member.login for member in ann.members()]

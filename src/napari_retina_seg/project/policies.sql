@@ -4,7 +4,8 @@
 -- names and columns in this schema, which tell a row in part where somebody must not see all of
 -- it. No row is left out, so that the numbers of versions stay whole. What is written there is
 -- checked by triggers, which run as the owner of the tables. The conditions are those of
--- blinding.py. "session_user" is the login, whatever role it takes.
+-- blinding.py. "session_user" is the login, whatever role it takes. The triggers' functions send no
+-- messages below errors (debug_print_plan shows values), and no details of rows that failed.
 --
 -- Column names of earlier versions of the program: "reading" is the grading, "reader" the grader.
 
@@ -109,7 +110,7 @@ CROSS JOIN LATERAL (
 ) AS hidden (it);
 
 CREATE FUNCTION graded.add_version() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
 DECLARE
   me graded.me;
   p graded.progress;
@@ -163,7 +164,7 @@ FOR EACH ROW EXECUTE FUNCTION graded.add_version();
 -- State and author follow from the newest version. Who was shown a row in part can't know its
 -- checksum, unless they replace all that was hidden.
 CREATE FUNCTION graded.change_image() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
 DECLARE
   me graded.me;
   p graded.progress;
@@ -215,11 +216,15 @@ BEGIN
   IF may_change IS NOT TRUE THEN
     PERFORM graded.refuse('this grading is not yours to save');
   END IF;
-  UPDATE public.image SET state = new_state, author = new_author, round = NEW.round,
-    conflict = NEW.conflict, uncertainty = NEW.uncertainty, warning = NEW.warning,
-    gain = NEW.gain, reason = NEW.reason,
-    checksum = CASE WHEN is_whole THEN NEW.checksum ELSE 'hidden' END
-  WHERE id = OLD.id;
+  BEGIN
+    UPDATE public.image SET state = new_state, author = new_author, round = NEW.round,
+      conflict = NEW.conflict, uncertainty = NEW.uncertainty, warning = NEW.warning,
+      gain = NEW.gain, reason = NEW.reason,
+      checksum = CASE WHEN is_whole THEN NEW.checksum ELSE 'hidden' END
+    WHERE id = OLD.id;
+  EXCEPTION WHEN integrity_constraint_violation THEN  -- whose details are the whole row
+    PERFORM graded.refuse('a value is missing');
+  END;
   RETURN NEW;
 END
 $$;
@@ -230,7 +235,7 @@ FOR EACH ROW EXECUTE FUNCTION graded.change_image();
 -- A member may only become a second grader, or keep the one of the last round, and note that both
 -- gradings were seen.
 CREATE FUNCTION graded.check_second_grader() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
 DECLARE
   me graded.me;
   p graded.progress;
