@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.orm import Session
 
 from napari_retina_seg.project.policies import enforce, list_members
@@ -12,11 +12,21 @@ from napari_retina_seg.project.store import Store, same_person
 from napari_retina_seg.project.tables import AutosaveRow, MemberRow, SecondGraderRow, VersionRow
 from napari_retina_seg.types.errors import ProjectError
 
-_LOGIN = text(
-    "SELECT rolsuper OR pg_has_role(rolname, (SELECT relowner FROM pg_class WHERE oid ="
-    " 'public.version'::regclass), 'MEMBER') AS is_owner FROM pg_roles WHERE rolname = :login"
+# With the roles that a login can take, by SET ROLE if not at once.
+_ROLES = "FROM pg_roles r WHERE pg_has_role(:login, r.oid, 'MEMBER')"
+_IS_LOGIN = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :login)")
+_IS_OWNER = text(
+    "SELECT EXISTS (SELECT "  # noqa: S608 - our own text
+    f"{_ROLES} AND (r.rolsuper OR r.rolcreaterole OR r.rolbypassrls OR r.rolreplication OR r.oid ="
+    " (SELECT relowner FROM pg_class WHERE oid = 'public.version'::regclass)))"
 )
-_SEES_ALL = text("SELECT has_any_column_privilege(:login, 'public.version', 'SELECT')")
+_REACHES_TABLES = text(
+    "SELECT EXISTS (SELECT "
+    f"{_ROLES} AND (has_any_column_privilege(r.oid, 'public.version', 'SELECT')"
+    " OR has_table_privilege(r.oid, 'public.version', 'INSERT')"
+    " OR r.rolname IN ('pg_read_server_files', 'pg_execute_server_program')))"
+)
+_MAKES_OBJECTS = text("SELECT has_schema_privilege(:login, 'public', 'CREATE')")
 
 
 def add_member(store: Store, member: Member) -> None:
@@ -36,10 +46,10 @@ def add_member(store: Store, member: Member) -> None:
         session.add(row)
         session.flush()
         enforce(session.connection(), list_members(session))
-        if session.execute(_SEES_ALL, {"login": member.login}).scalar_one():
+        if session.execute(_REACHES_TABLES, {"login": member.login}).scalar_one():
             raise ProjectError(
-                f"'{member.login}' can read all gradings by way of another role, so it can't be a"
-                " member: ask the server's administrator for a login without it."
+                f"'{member.login}' can read or write all gradings by way of another role, so it"
+                " can't be a member: ask the server's administrator for a login without it."
             )
 
 
@@ -88,16 +98,24 @@ def find_grader(session: Session, name: str) -> str:
 
 
 def _check_login(session: Session, login: str) -> None:
-    found: Row[tuple[bool]] | None = session.execute(_LOGIN, {"login": login}).one_or_none()
-    if found is None:
+    def is_true(question: TextClause) -> bool:
+        return bool(session.execute(question, {"login": login}).scalar_one())
+
+    if not is_true(_IS_LOGIN):
         raise ProjectError(
             f"The server has no login '{login}': ask its administrator for it (createuser), then"
             " add the member."
         )
-    if found.is_owner:
+    if is_true(_IS_OWNER):
         raise ProjectError(
             f"'{login}' owns the study or administers the server, which holds that login to"
             " nothing: add one that does not."
+        )
+    if is_true(_MAKES_OBJECTS):  # as before PostgreSQL 15: functions that the owner would run
+        raise ProjectError(
+            f"'{login}' may create functions in the study's database: ask the server's"
+            " administrator to run 'REVOKE CREATE ON SCHEMA public FROM PUBLIC' in it, then add the"
+            " member."
         )
 
 

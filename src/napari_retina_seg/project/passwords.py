@@ -144,12 +144,20 @@ def _read(account: str) -> str | None:
 
 
 def _name_account(parameters: Mapping[str, Any]) -> str:
-    """Return the name of an account by what libpq is given, so that no other server is meant."""
+    """Return the name of an account by what libpq is given, so that no other server is meant.
+
+    The address of a shared folder can be changed by many: where it asks for less than a verified
+    connection, or trusts another certificate, a password that was kept for that is not sent.
+    """
     user, host = parameters.get("user"), parameters.get("host")
     port, database = parameters.get("port"), parameters.get("dbname")
+    weaker = {"sslmode": parameters.get("sslmode"), "sslrootcert": parameters.get("sslrootcert")}
+    trusted = (None, "verify-full", "system")
+    ending = "".join(f" {key}={value}" for key, value in weaker.items() if value not in trusted)
     if "service" in parameters:  # it says the rest, unless the address does
-        return f"{user or ''}@{host or ''}:{port or ''}/{database or ''} {parameters['service']}"
+        ending = f" {parameters['service']}{ending}"
+        return f"{user or ''}@{host or ''}:{port or ''}/{database or ''}{ending}"
     user = user or os.environ.get("PGUSER") or current_username()
     host = host or os.environ.get("PGHOST") or "localhost"
     port = port or os.environ.get("PGPORT") or 5432
-    return f"{user}@{host}:{port}/{database}"
+    return f"{user}@{host}:{port}/{database}{ending}"
