@@ -122,6 +122,17 @@ def test_masks_go_to_another_project_and_are_known_there(run, project, tmp_path)
     assert again.stdout == "0 imported, 3 known already, 0 failed.\n"
 
 
+def test_an_image_that_is_marked_as_ungradable_counts_as_no_mask(run, project, tmp_path):
+    run("project", "ungradable", project, "p2_b", "--reason", "blurred", "--author", "Ann")
+    run("project", "export", project, tmp_path / "out", "-f", "coco", "--author", "Ann")
+    other = tmp_path / "other"
+    run("project", "create", other, "--scheme", "oct-layers", "--author", "Eve")
+    run("project", "add", other, tmp_path / "scans", "--author", "Eve")
+    taken = run("project", "import", other, tmp_path / "out")
+    assert taken.stdout == "3 imported (3 by Ann), 0 known already, 0 failed.\n"
+    assert "1 image marked as ungradable" in taken.stderr
+
+
 def test_exports_are_selected_by_options(run, project, tmp_path):
     def export(name, *options):
         return run(

@@ -203,10 +203,12 @@ def import_command(
             f"{count(len(done.unannotated), 'image')} without a mask in the file (not annotated,"
             f" or boxes only) stay unchanged, e.g. '{done.unannotated[0]}'."
         )
-    by = Counter(version.author for version in done.versions)
+    if done.ungradable:
+        say(f"{count(done.ungradable, 'image')} marked as ungradable.")
+    by = Counter(version.author for version in done.versions if version.mask is not None)
     names = ", ".join(f"{number} by {name}" for name, number in by.items())
     echo(
-        f"{len(done.versions)} imported{f' ({names})' if names else ''}, {done.known} known"
+        f"{by.total()} imported{f' ({names})' if names else ''}, {done.known} known"
         f" already, {len(done.problems)} failed."
     )
     if done.problems:

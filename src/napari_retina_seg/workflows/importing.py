@@ -57,6 +57,11 @@ class Imported:
     identifiers: tuple[str, ...]
     unannotated: tuple[str, ...] = ()
 
+    @property
+    def ungradable(self) -> int:
+        """Number of the new versions that have no mask: their images are ungradable."""
+        return sum(version.mask is None for version in self.versions)
+
 
 def import_masks(
     project: Project,

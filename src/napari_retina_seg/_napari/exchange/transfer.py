@@ -120,7 +120,10 @@ def run_import(task: ImportTask, token: CancelToken) -> Steps:
             token=token,
         )
         done = yield from job
-    parts = [f"{count(len(done.versions), 'mask')} imported, {done.known} already in the project."]
+    masks = count(len(done.versions) - done.ungradable, "mask")
+    parts = [f"{masks} imported, {done.known} already in the project."]
+    if done.ungradable:
+        parts.append(f"{count(done.ungradable, 'image')} marked as ungradable.")
     if done.unannotated:
         parts.append(f"Images without annotations, unchanged: {len(done.unannotated)}.")
     parts += _some("", done.identifiers)
