@@ -447,6 +447,8 @@ def test_the_commands_of_the_docs_add_members(server, ann, folder):
         words[words.index("--name") + 1] += "x"
         done = CliRunner().invoke(app, [*words, "--author", "Ann"])
         assert done.exit_code == 0, done.output
+        role = words[words.index("--role") + 1] if "--role" in words else "grader"
+        assert f"{role} of this study" in done.output
     listed = CliRunner().invoke(app, ["project", "member", "list", str(folder)])
     assert re.search(r"Cleox +cleox +adjudicator", listed.output)
     for login in ("bobx", "cleox", "danx"):

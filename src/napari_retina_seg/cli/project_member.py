@@ -13,6 +13,8 @@ from napari_retina_seg.project.roles import Role
 app = typer.Typer(
     no_args_is_help=True,
     help="Say who works on a study whose records are on a server, and in which role.",
+    # Here "reader" is a role, not the former name of an option: Click renames values, too.
+    context_settings={"token_normalize_func": str},
 )
 Login = Annotated[
     str, typer.Argument(metavar="LOGIN", help="Name of an existing login of the server.")
