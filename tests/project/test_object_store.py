@@ -1,7 +1,10 @@
 """Studies without a common folder: records on a server, masks in an object store."""
 
+import contextlib
 import shutil
+import socket
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -342,6 +345,30 @@ def test_a_computer_without_keys_or_without_the_bucket_is_told(ann, object_store
     with pytest.raises(ProjectError, match="no keys"):
         object_storage.claim_store("s3://clinic/study", "0" * 16)
     object_store.system.clear_instance_cache()
+
+
+def test_a_store_that_accepts_and_says_nothing_is_given_up(monkeypatch, tmp_path):
+    settings = object_storage._CONFIG | {"read_timeout": 0.2}
+    monkeypatch.setattr(object_storage, "_CONFIG", settings)
+    monkeypatch.setattr(object_storage, "_WRITE_SECONDS", 0.5)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ann")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # its backlog takes the connections
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        files = object_storage.ObjectStorage("s3://clinic/study", tmp_path)
+        started = time.monotonic()
+        with pytest.raises(ServerAwayError, match="can't be reached"):
+            files.read("a")
+        with pytest.raises(ServerAwayError, match="can't be reached"):
+            files.write("a", b"mask")
+        assert time.monotonic() - started < 10
+        silent.settimeout(0)
+        asked = [silent.accept() for _ in range(2)]
+        with contextlib.suppress(BlockingIOError):
+            asked += [silent.accept() for _ in range(9)]
+        for connection, _ in asked:
+            connection.close()
+    assert len(asked) <= 4
 
 
 def test_without_the_library_the_command_that_installs_it_is_named(monkeypatch):

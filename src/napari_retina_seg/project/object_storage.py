@@ -31,7 +31,9 @@ from napari_retina_seg.types.errors import ProjectError, ServerAwayError
 
 _ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _OWNER = "project"  # names the project that files below an address belong to
-_CONFIG = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
+# In seconds. A window that closes waits for this, so a silent store is asked only twice.
+_CONFIG = {"connect_timeout": 5, "read_timeout": 15, "retries": {"max_attempts": 1}}
+_WRITE_SECONDS, _SLOWEST = 30, 50_000  # s, and bytes in one of a slow connection
 _NO_KEYS = {
     "NoCredentialsError",
     "PartialCredentialsError",
@@ -109,7 +111,7 @@ class ObjectStorage(Storage):
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
         with _translating(self._address):
-            _system().pipe_file(self.locate(name), content)
+            _write(self.locate(name), content)
 
     def read(self, name: str) -> bytes:
         """Return a content."""
@@ -172,7 +174,7 @@ def claim_store(address: str, project: str) -> None:
                 f"'{address}' has the files of another project: choose another place in the bucket."
             )
     with _translating(address):
-        _system().pipe_file(url, project.encode())
+        _write(url, project.encode())
 
 
 def release_store(address: str, project: str) -> None:
@@ -227,10 +229,17 @@ def _read(url: str) -> bytes:
         return content
 
 
+def _write(url: str, content: bytes) -> None:
+    """Write a file in bounded time: no other timeout counts until the store asks for it."""
+    _system().pipe_file(url, content, timeout=_WRITE_SECONDS + len(content) / _SLOWEST)
+
+
 def _system() -> Any:
     import s3fs
 
-    return s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=_CONFIG)
+    system = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=_CONFIG)
+    system.retries = 1  # on top of those of `_CONFIG`: by default five times
+    return system
 
 
 @contextlib.contextmanager
