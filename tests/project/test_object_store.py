@@ -363,12 +363,13 @@ def test_a_store_that_accepts_and_says_nothing_is_given_up(monkeypatch, tmp_path
             files.write("a", b"mask")
         assert time.monotonic() - started < 10
         silent.settimeout(0)
-        asked = [silent.accept() for _ in range(2)]
+        asked = []
         with contextlib.suppress(BlockingIOError):
-            asked += [silent.accept() for _ in range(9)]
-        for connection, _ in asked:
+            while True:
+                asked.append(silent.accept()[0])
+        for connection in asked:
             connection.close()
-    assert len(asked) <= 4
+    assert 1 < len(asked) <= 4
 
 
 def test_without_the_library_the_command_that_installs_it_is_named(monkeypatch):
