@@ -44,18 +44,18 @@ class ChangeListener:
 
     Raises
     ------
-    DBAPIError, ServerAwayError
+    ServerAwayError
         If the server can't be reached.
     """
 
     def __init__(self, engine: Engine, writer: str) -> None:
         self._error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._writer = writer
-        pooled = engine.raw_connection()
-        driver: Any = pooled.driver_connection
-        pooled.detach()  # closed, not lent to others, when this is closed
-        self._driver = driver
-        with self._translate_errors():
+        with self._translate_errors():  # raw connections raise the driver's own errors
+            pooled = engine.raw_connection()
+            driver: Any = pooled.driver_connection
+            pooled.detach()  # closed, not lent to others, when this is closed
+            self._driver = driver
             driver.autocommit = True
             driver.execute(f"LISTEN {_CHANNEL}")
 

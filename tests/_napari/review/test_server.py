@@ -9,6 +9,7 @@ from napari_retina_seg.project.address import parse_address
 from napari_retina_seg.project.moving import move_records
 from napari_retina_seg.project.project import Project
 from napari_retina_seg.project.states import State
+from napari_retina_seg.types.errors import ServerAwayError
 from postgresql import address, guarded, server, set_address
 
 __all__ = ["guarded", "memory_keyring", "server"]
@@ -120,6 +121,9 @@ def test_the_queue_follows_what_others_do(person, shared, server):
         server.stop()
         try:
             person.bot.waitUntil(lambda: queue._watch._notifier is None)
+            for _ in range(2):  # one finds the connections in the pool broken, one none there
+                with pytest.raises(ServerAwayError):
+                    person.session.project.listen()
         finally:
             server.start()
         bob.reopen(first)
