@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,32 @@ def noise(seed: int) -> Annotation:
     return Annotation(np.random.default_rng(seed).integers(0, 8, (16, 24), np.uint8))
 
 
-def save_many(folder: str, author: str, first: str, total: str) -> None:
-    """Autosave and save drafts of image 1, one going on from the other."""
-    with Project(Path(folder), author=author) as project:
+def save_together(folder: str, readers: str, each: str) -> None:
+    """Have readers autosave and save drafts of image 1 at once, each in a process of their own."""
+    _fork([lambda n=n: _save(Path(folder), n, int(each)) for n in range(int(readers))])
+
+
+def _save(folder: Path, number: int, total: int) -> None:
+    """Autosave and save drafts, one going on from the other."""
+    with Project(folder, author=f"reader{number}") as project:
         parent = None
-        for seed in range(int(first), int(first) + int(total)):
+        for seed in range(100 * number, 100 * number + total):
             project.autosave(1, noise(seed), parent=parent)
             parent = project.save_version(
                 1, noise(seed), Action.DRAFT, parent=parent, comment=str(seed)
             ).number
+
+
+def _fork(actions: Sequence[Callable[[], None]]) -> None:
+    """Run each in a copy of this process, which has imported everything, and end with them."""
+    children = []
+    for action in actions:
+        child = os.fork()
+        if not child:
+            action()
+            os._exit(0)  # what the parent does at its end is not for us
+        children.append(child)
+    sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children))
 
 
 def limit_file_size(folder: str, size: str) -> None:
@@ -46,14 +64,7 @@ def grade_together(folder: str, graders: str) -> None:
 
     They all save a draft of image 1 first, as if each had opened it before the others saved.
     """
-    children = []
-    for number in range(int(graders)):
-        child = os.fork()
-        if not child:
-            _grade(Path(folder), number)
-            os._exit(0)  # what the parent does at its end is not for us
-        children.append(child)
-    sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+    _fork([lambda n=n: _grade(Path(folder), n) for n in range(int(graders))])
 
 
 def _grade(folder: Path, number: int) -> None:
@@ -82,5 +93,5 @@ def _grade_image(project: Project, image_id: int, mask: Annotation, grading: Gra
 
 
 if __name__ == "__main__":
-    programs = (save_many, limit_file_size, grade_together)
+    programs = (save_together, limit_file_size, grade_together)
     {program.__name__: program for program in programs}[sys.argv[1]](*sys.argv[2:])
