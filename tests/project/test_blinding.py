@@ -1,9 +1,11 @@
 """Blinded second gradings and adjudication."""
 
 import pytest
+from sqlalchemy import select
 
 from napari_retina_seg.project.filters import Filters
 from napari_retina_seg.project.states import Action, State
+from napari_retina_seg.project.tables import VersionRow
 from napari_retina_seg.project.values import VersionKind
 from napari_retina_seg.types.errors import ProjectError, WriteError
 from napari_retina_seg.types.progress import finish
@@ -48,6 +50,19 @@ def test_the_first_grader_does_not_see_the_second_s_draft(ann, bob, read_once, m
     assert ann.image(read_once.id).author == "Ann"
     assert draft not in ann.history(read_once.id)
     assert draft in bob.history(read_once.id)
+    with pytest.raises(ProjectError, match="must not see"):
+        ann.annotation(read_once.id, draft.number)
+
+
+def test_the_second_s_draft_stays_hidden_when_the_image_is_reopened(ann, bob, read_once, make):
+    draft = bob.save_version(read_once.id, make.annotation(7), Action.SECOND_DRAFT, parent=1)
+    ann.reopen(read_once.id)
+    assert draft not in ann.history(read_once.id)
+    assert draft in bob.history(read_once.id)
+    with ann._store.database.reading() as session:
+        row = session.scalars(select(VersionRow).filter_by(number=draft.number)).one()
+    enforced = ann._store.database.member is not None  # then the server tells no name
+    assert row.author == (None if enforced else "Bob")
     with pytest.raises(ProjectError, match="must not see"):
         ann.annotation(read_once.id, draft.number)
 

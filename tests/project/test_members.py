@@ -171,6 +171,8 @@ REFUSED = (
     "INSERT INTO removal (id, image_id, removed_by, removed_at, reason) VALUES (1, 1, '', '', '')",
     "UPDATE project SET key = ''",
     "INSERT INTO lease (image_id, holder, program, expires) VALUES (2, 'Ann', 'x', '2099-01-01')",
+    "INSERT INTO lease (image_id, holder, program, expires) VALUES (2, 'Bob', 'x', '2099-01-01')",
+    "INSERT INTO lease (image_id, holder, program, expires) VALUES (2, 'Bob', 'x', 'never')",
     "INSERT INTO autosave (id, image_id, author, program, seconds, file, sha256, saved_at) VALUES"
     " (9, 1, 'Ann', 'x', 0, '', '', '')",
     "ALTER TABLE version DISABLE TRIGGER ALL",

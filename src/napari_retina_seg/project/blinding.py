@@ -209,8 +209,10 @@ def visible(session: Session, image: ImageRow, person: str) -> Callable[[Version
     def may_see(version: VersionRow) -> bool:
         if version.kind == VersionKind.PREDICTION or same_person(version.author, person):
             return True
-        under_way = version.round == image.round and is_blind(session, image)
-        return not blinded and not (version.grading == GradingRound.SECOND and under_way)
+        # A second grader keeps drafts of earlier rounds to go on from.
+        is_open = version.round == image.round or version.state == State.IN_PROGRESS
+        of_second = version.grading == GradingRound.SECOND and is_open
+        return not blinded and not (of_second and is_blind(session, image))
 
     return may_see
 

@@ -58,11 +58,11 @@ class ChangeListener:
             self._driver = driver
             driver.autocommit = True
             driver.execute(f"LISTEN {_CHANNEL}")
+            self._socket: int = driver.fileno()
 
     def fileno(self) -> int:
         """Return the socket's number: it becomes readable when there may be news."""
-        number: int = self._driver.fileno()
-        return number
+        return self._socket
 
     def poll(self) -> bool:
         """Return, without waiting, whether others changed the project since the last call.

@@ -105,7 +105,7 @@ LEFT JOIN graded.written w
 CROSS JOIN LATERAL (
   SELECT v.kind <> 'prediction' AND v.author IS DISTINCT FROM (SELECT name FROM graded.me) AND (
     s.image_id IS NOT NULL OR w.image_id IS NOT NULL
-    OR v.reading = 'second' AND v.round = p.round AND p.open
+    OR v.reading = 'second' AND p.open AND (v.round = p.round OR v.state = 'in progress')
   )
 ) AS hidden (it);
 
@@ -280,4 +280,5 @@ CREATE POLICY member_seen ON public.lease FOR SELECT USING (true);
 CREATE POLICY member_own ON public.lease
 USING (expires::timestamptz < pg_catalog.clock_timestamp()
   OR holder = (SELECT name FROM public.member WHERE login = session_user))
-WITH CHECK (holder = (SELECT name FROM public.member WHERE login = session_user));
+WITH CHECK (holder = (SELECT name FROM public.member WHERE login = session_user)
+  AND expires::timestamptz < pg_catalog.clock_timestamp() + interval '1 day');

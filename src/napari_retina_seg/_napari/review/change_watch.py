@@ -62,7 +62,7 @@ class ChangeWatch(QObject):
 
     def _on_connected(self, answer: tuple[Project, ChangeListener | None, bool] | None) -> None:
         self._is_connecting = False
-        project, listener, is_away = answer or (self._project, None, False)
+        project, listener, is_away = answer or (self._project, None, True)  # an error, logged
         if project is not self._project:  # another one was opened meanwhile
             if listener is not None:
                 listener.close()
