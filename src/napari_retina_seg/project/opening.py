@@ -74,7 +74,7 @@ def _check_login(database: Database, author: str) -> str:
     if not same_person(member.name, author):
         raise ProjectError(
             f"You are logged in to the server as '{member.login}', who is '{member.name}' in this"
-            " study: enter this name."
+            f" study: enter this name (in a command: --author '{member.name}')."
         )
     return member.name
 

@@ -119,6 +119,11 @@ def has_keyring() -> bool:
 
 
 def _keep(account: str, password: str) -> None:
+    if not has_keyring():
+        raise ProjectError(
+            "This computer has no keyring for passwords: keep yours in the file .pgpass of your"
+            " home folder."
+        )
     try:
         import keyring
 

@@ -49,9 +49,9 @@ _BY_TEXT = (
     ),
     (
         r"certificate|root\.crt|does not support SSL",
-        "The connection to {database} can't be encrypted and verified ({said}): ask the server's"
-        " administrator for its certificate, and keep it as .postgresql/root.crt in your home"
-        " folder.",
+        "The connection to {database} can't be encrypted and verified ({said}): use the server's"
+        " name as its certificate states it, and keep the certificate of who signed that as"
+        " .postgresql/root.crt in your home folder: ask the server's administrator for both.",
     ),
 )
 _PASSWORD = {

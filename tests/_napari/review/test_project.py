@@ -309,10 +309,10 @@ def test_pictures_of_another_project_are_not_shown(qtbot, tmp_path):
         pixels[:30] = 255 - level
         pixels[30:] = level
         np.save(tmp_path / f"{name}.npy", pixels)
-    thumbnails.picture(SimpleNamespace(id=1, path=tmp_path / "dark.npy"))
+    thumbnails.picture(SimpleNamespace(id=1, path=tmp_path / "dark.npy", remote=""))
     thumbnails.clear()
     slow.set()
-    light = SimpleNamespace(id=1, path=tmp_path / "light.npy")
+    light = SimpleNamespace(id=1, path=tmp_path / "light.npy", remote="")
     with qtbot.waitSignal(thumbnails.ready):
         assert thumbnails.picture(light) is None
     assert thumbnails.picture(light).toImage().pixelColor(15, 5).red() == 0

@@ -33,6 +33,8 @@ def test_painting_goes_on_while_the_server_is_away(person, shared, server):
         person.session.autosave()
         person.wait()
         assert "can't be reached: go on working" in person.said
+        person.session._warn_of_places("Not saved yet: 1 open place.")
+        assert "1 open place. The server can't be reached" in person.said
         assert person.session.autosave_and_close() == ""  # nothing would be lost with the window
         person.dock.comment_edit.setText("shadow")
         assert person.session.autosave_and_close() == ""

@@ -28,6 +28,7 @@ from napari_retina_seg.project.values import Autosave, Version
 T = TypeVar("T")
 
 _AWAY_MS = 5_000  # until a server that is away is asked again
+_STILL_AWAY = "The server can't be reached at present."
 
 Keep = Callable[[], Version | None]
 
@@ -217,7 +218,8 @@ class ImageTasks(QObject):
     def _warn_of_places(self, sentence: str) -> None:
         """Warn before the mask is saved; the warning counts until the mask is changed."""
         self._mask_watch.begin(self.review_layers.mask)
-        self.warned.emit(sentence, True)
+        away = f" {_STILL_AWAY}" if self._away_timer.isActive() else ""
+        self.warned.emit(sentence + away, True)
 
     def _report(self, message: str, *, is_here: bool = True) -> None:
         """Report a success: in green only if nothing in the saved mask is open."""
