@@ -96,6 +96,7 @@ def test_next_saves_a_stroke_as_work_in_progress(at_work, versions):
     assert sum(last.change.pixels) > 0
     at_work.press(Qt.Key.Key_N, SHIFT)
     assert at_work.name == "scan0"
+    assert at_work.dock.queue.selected == (1,)  # not scan1, too, though Shift is down
     assert np.array_equal(at_work.mask.data, painted)
     assert len(versions(2)) == 1  # nothing was painted in it
 

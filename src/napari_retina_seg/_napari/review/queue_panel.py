@@ -174,12 +174,19 @@ class QueuePanel(QWidget):
         self.model.reload()
         row = None if current is None else self.model.row_of(current.id)
         if row is not None:
-            table.selectRow(row)
+            self._make_current(row)
         if len(selected) > 1:
             self._select(selected)
         table.doItemsLayout()  # otherwise the scroll bar has no range yet
         scroll.setValue(place)
         self.listed.emit()
+
+    def _make_current(self, row: int) -> None:
+        # Unlike selectRow, which heeds the keys that are down: with Shift+N it would select the
+        # image that was left, too.
+        flags = QItemSelectionModel.SelectionFlag
+        chosen = flags.ClearAndSelect | flags.Rows
+        self.table.selectionModel().setCurrentIndex(self.model.index(row, 0), chosen)
 
     def _select(self, image_ids: tuple[int, ...]) -> None:
         rows = [row for row in map(self.model.row_of, image_ids) if row is not None]
@@ -202,7 +209,7 @@ class QueuePanel(QWidget):
         self.model.mark(image_id)
         row = self.model.row_of(image_id)
         if row is not None:
-            self.table.selectRow(row)
+            self._make_current(row)
             self.table.scrollTo(self.model.index(row, 0))
 
     def _fill(self) -> None:
