@@ -128,6 +128,7 @@ def test_the_adjudicator_takes_the_second_grading_in_one_step(person, folder, gr
     assert person.dock.decisions.accept.text() == "Take second"
     person.press(Qt.Key.Key_G)
     assert np.array_equal(person.mask.data, graded_twice)
+    assert "is the first grading" not in person.dock.info.text()
     person.mask.undo()
     assert np.array_equal(person.mask.data, before)
     person.click(person.dock.decisions.accept)

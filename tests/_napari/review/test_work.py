@@ -302,7 +302,7 @@ def test_a_second_grader_is_blinded_and_an_adjudicator_sees_both(at_work, folder
     assert at_work.dock.decisions.finish.text() == "Adjudicate"
     difference = at_work.viewer.layers["scan0 · mask · difference to the second grader's"]
     assert difference.data.any()
-    assert "blue is only in the mask, red only in the second grading" in at_work.dock.info.text()
+    assert "blue is only in that, red only in the second grading" in at_work.dock.info.text()
     at_work.press(Qt.Key.Key_W)
     assert (versions(1)[-1].state, versions(1)[-1].author) == (State.ADJUDICATED, "Carl")
 

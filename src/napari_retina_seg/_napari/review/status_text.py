@@ -127,7 +127,7 @@ def describe(session: ReviewSession, name: str) -> str:
     lines = [" · ".join(parts), opened.locked_reason, *warnings(opened)]
     if opened.other is not None:
         lines.append(
-            "The mask is the first grading; blue is only in the mask, red only in the second"
+            "The mask began as the first grading; blue is only in that, red only in the second"
             " grading, violet is of different classes."
         )
     elif opened.image.state is State.GRADED_TWICE and _shows_second(opened):
