@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL, select
-from sqlalchemy.exc import DBAPIError
 
 from napari_retina_seg.project.address import (
     ADDRESS,
@@ -21,8 +20,7 @@ from napari_retina_seg.project.files import StoredFile
 from napari_retina_seg.project.members import check_owner
 from napari_retina_seg.project.object_storage import claim_store, parse_store
 from napari_retina_seg.project.opening import open_files, open_store
-from napari_retina_seg.project.postgresql_database import connect
-from napari_retina_seg.project.server_errors import explain_server_error
+from napari_retina_seg.project.postgresql_database import connect, translate_errors
 from napari_retina_seg.project.storage import FILES, FileStore
 from napari_retina_seg.project.store import Store, stored_file
 from napari_retina_seg.project.tables import AutosaveRow, FileRow, ProjectRow
@@ -125,13 +123,8 @@ def _find_project(url: URL) -> str:
     """Return the id of the project in a database."""
     reader, _ = connect(url)
     try:
-        with reader.connect() as connection:
+        with translate_errors(url), reader.connect() as connection:
             return project_id(connection.execute(select(ProjectRow.key)).scalar_one())
-    except DBAPIError as error:
-        known = explain_server_error(error.orig, url.render_as_string())
-        if known is None:
-            raise
-        raise known from error
     finally:
         reader.dispose()
 

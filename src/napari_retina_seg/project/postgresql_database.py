@@ -260,7 +260,7 @@ def create_postgresql(folder: Path, url: URL, key: str, fill: Fill) -> None:
     """
     engine, writer = connect(url)
     try:
-        with CheckedSession(writer) as session, session.begin():
+        with translate_errors(url), CheckedSession(writer) as session, session.begin():
             if _find_version(session.connection()) is not None:
                 raise ProjectError(
                     f"There is a project in the database {url.render_as_string()} already: each"
@@ -272,13 +272,20 @@ def create_postgresql(folder: Path, url: URL, key: str, fill: Fill) -> None:
             fill(session)
         # After the commit: until then a project that moves stays where it was.
         write_address(folder, url, project_id(key))
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def translate_errors(url: URL) -> Iterator[None]:
+    """Translate the driver's errors about a database that is not open as a project's yet."""
+    try:
+        yield
     except DBAPIError as error:
         known = explain_server_error(error.orig, url.render_as_string())
         if known is None:
             raise
         raise known from error
-    finally:
-        engine.dispose()
 
 
 def connect(url: URL) -> tuple[Engine, Engine]:
