@@ -24,6 +24,7 @@ from napari_retina_seg.cli import (
     project_check,
     project_images,
     project_member,
+    project_predict,
     project_server,
     segment,
     train,
@@ -81,6 +82,7 @@ app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo_command)
 app.command("doctor")(doctor.doctor_command)
 app.add_typer(dataset.app, name="dataset")
+project.app.command("predict")(opens_files(project_predict.predict_command))
 project.app.command("agreement")(opens_files(agreement.agreement_command))
 project.app.command("adjudicate")(opens_files(agreement.adjudicate_command))
 project.app.command("names")(opens_files(names.names_command))
