@@ -1,4 +1,4 @@
-"""Ten people grade one study on PostgreSQL at once: writes docs/scale.json and a section."""
+"""Ten people grade one study on PostgreSQL at once, and a network that is cut, for docs/scale.*."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from napari_retina_seg.types.labels import OCT_LAYERS  # noqa: E402
 from postgresql import Server, find_programs  # noqa: E402 - the tests' own server
 
 PEOPLE, IMAGES = 10, 200
+CUT = 30  # s
 DOCS = ROOT / "docs"
 
 
@@ -80,18 +81,42 @@ def _grade(where: Path, url: str) -> dict[str, Any]:
     }
 
 
+def cut_network() -> dict[str, Any]:
+    """Autosave while the network is gone for half a minute; needs Linux and its administrator."""
+    with tempfile.TemporaryDirectory() as where:
+        cv2.imwrite(str(Path(where) / "scan.png"), np.zeros((16, 24), np.uint8))
+        program = ROOT / "tests" / "project" / "network_cut.py"
+        done = subprocess.run(
+            [sys.executable, program, where, str(CUT)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_DATA_HOME": where},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    found = json.loads(done.stdout)
+    first, second, _ = found["said"]
+    return {
+        "seconds without a network": CUT,
+        "s until the first autosave was kept on the computer": round(first[1], 1),
+        "s until the next one was": round(second[1], 2),
+        "s from the network's return until the last one was in the project": round(found["uploaded"], 1),
+        "the last one was there, whole": "yes" if found["kept"] else "no",
+    }
+
+
 def main() -> None:
     path = DOCS / "scale.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    known["shared_study"] = measure()
+    known["shared_study"], known["network_cut"] = measure(), cut_network()
     path.write_text(json.dumps(known, indent=2) + "\n")
-    report(known["shared_study"])
+    report("shared study", known["shared_study"])
+    report("network cut", known["network_cut"])
 
 
-def report(found: dict[str, Any]) -> None:
-    """Write the figures as a table."""
+def report(section: str, found: dict[str, Any]) -> None:
+    """Write figures as a table."""
     rows = [[name.replace("_", " "), str(value)] for name, value in found.items()]
-    replace_section(DOCS / "scale.md", "shared study", markdown_table(["", "measured"], rows))
+    replace_section(DOCS / "scale.md", section, markdown_table(["", "measured"], rows))
 
 
 if __name__ == "__main__":
