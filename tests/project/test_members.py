@@ -198,6 +198,14 @@ def test_the_server_refuses_what_is_not_a_member_s_to_write(ann, blinded, psql, 
         emil.rollback()
 
 
+def test_nobody_begins_a_round_without_a_grading(ann, blinded, psql, write_scan):
+    ann.add_images([write_scan("other.png", 1)])
+    bob = psql()
+    bob.execute("UPDATE image SET round = round + 1 WHERE id = 2")
+    with pytest.raises(psycopg.Error, match="no grading begins this round"):
+        bob.commit()
+
+
 def test_who_looks_at_the_first_grading_can_neither_roll_that_back_nor_go_on(
     blinded, bob, psql, make
 ):

@@ -269,6 +269,21 @@ $$;
 CREATE TRIGGER check_second_grader BEFORE INSERT OR UPDATE ON public.second_reader
 FOR EACH ROW EXECUTE FUNCTION graded.check_second_grader();
 
+-- A round begins with a version of it, which is saved after the image's row and before the commit.
+CREATE FUNCTION graded.check_round() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.version WHERE image_id = NEW.id AND round = NEW.round) THEN
+    PERFORM graded.refuse('no grading begins this round');
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE CONSTRAINT TRIGGER check_round AFTER UPDATE OF round ON public.image
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.round <> OLD.round)
+EXECUTE FUNCTION graded.check_round();
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA graded FROM PUBLIC;
 
 ALTER TABLE public.autosave ENABLE ROW LEVEL SECURITY;
