@@ -240,8 +240,9 @@ def test_ten_people_at_once_lose_nothing_and_grade_nothing_too_often(ann, folder
     people = [f"Grader {n}" for n in range(10)]
     program = [sys.executable, PROGRAMS, "grade_together", folder, "10"]
     subprocess.run(program, check=True)  # before anybody is a second grader
-    dealt = ann.assign_second_graders(range(2, 202), people)
-    assert len(dealt.assigned) == 200
+    twice = range(2, 42)
+    dealt = ann.assign_second_graders(twice, people)
+    assert len(dealt.assigned) == len(twice)
     subprocess.run(program, check=True)
     with ann._store.database.reading() as session:
         rows = session.scalars(select(VersionRow).order_by(VersionRow.id)).all()
@@ -250,8 +251,8 @@ def test_ten_people_at_once_lose_nothing_and_grade_nothing_too_often(ann, folder
     assert sorted(row.author for row in drafts) == sorted(2 * people)
     assert [row.conflict for row in drafts] == [False] + 19 * [True]
     done = Counter((row.image_id, row.grading) for row in rows if row.image_id != 1)
-    rounds = (GradingRound.FIRST, GradingRound.SECOND)
-    assert done == {(image_id, each): 1 for image_id in range(2, 202) for each in rounds}
+    once = {(image_id, GradingRound.FIRST): 1 for image_id in range(2, 202)}
+    assert done == once | {(image_id, GradingRound.SECOND): 1 for image_id in twice}
     seconds = {row.image_id: row.author for row in rows if row.grading == GradingRound.SECOND}
     assert seconds == dict(dealt.assigned)
     assert len({row.author for row in rows if row.grading == GradingRound.FIRST}) > 1
