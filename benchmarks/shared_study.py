@@ -95,11 +95,12 @@ def cut_network() -> dict[str, Any]:
         )
     found = json.loads(done.stdout)
     first, second, _ = found["said"]
+    uploaded = round(found["uploaded"], 1)
     return {
         "seconds without a network": CUT,
         "s until the first autosave was kept on the computer": round(first[1], 1),
         "s until the next one was": round(second[1], 2),
-        "s from the network's return until the last one was in the project": round(found["uploaded"], 1),
+        "s from the network's return until the last one was in the project": uploaded,
         "the last one was there, whole": "yes" if found["kept"] else "no",
     }
 
