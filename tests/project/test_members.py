@@ -332,6 +332,7 @@ def test_what_a_role_may_not_do_is_refused_before_it_is_tried(open_as, image, ma
     with pytest.raises(ProjectError, match="Bob is no adjudicator in this study"):
         bob.save_version(image.id, make.annotation(2), Action.ADJUDICATE)
     assert emil.read_only
+    assert "reader of this study" in emil.read_only_reason
     assert emil.permissions(image.id).actions == set()
     assert len(emil.history(image.id)) == 2
     with pytest.raises(ProjectError, match="You have no permission for this"):

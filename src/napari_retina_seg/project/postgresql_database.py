@@ -264,8 +264,7 @@ def create_postgresql(folder: Path, url: URL, key: str, fill: Fill) -> None:
             if _find_version(session.connection()) is not None:
                 raise ProjectError(
                     f"There is a project in the database {url.render_as_string()} already: each"
-                    " project needs a database of its own (createdb). If it is left of an attempt"
-                    " that failed, remove it (dropdb)."
+                    " project needs a database of its own (createdb)."
                 )
             Base.metadata.create_all(session.connection())
             session.add(SchemaVersionRow(version=1 + len(MIGRATIONS), tables=""))

@@ -30,7 +30,7 @@ from napari_retina_seg.project.notifications import ChangeListener
 from napari_retina_seg.project.opening import open_store
 from napari_retina_seg.project.permissions import check_permitted, find_permissions
 from napari_retina_seg.project.policies import list_members
-from napari_retina_seg.project.roles import Member
+from napari_retina_seg.project.roles import Member, Role
 from napari_retina_seg.project.states import Action
 from napari_retina_seg.project.values import (
     Autosave,
@@ -117,6 +117,14 @@ class ProjectView:
             If the server can't be reached.
         """
         return self._store.database.listen()
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why nothing can be saved; empty if it can."""
+        member = self._store.database.member
+        if member is not None and member.role is Role.READER:
+            return "You are a reader of this study: ask its owner for another role to change it."
+        return "The project can't be written, so it is read-only." if self.read_only else ""
 
     def check_place(self) -> None:
         """Raise `ProjectError` if the folder has vanished since it was opened."""

@@ -274,7 +274,7 @@ def _locked_reason(
     project: Project, image: ProjectImage, permissions: Permissions, recover: Autosave | None
 ) -> str:
     if project.read_only:
-        return "The project can't be written, so it is read-only."
+        return project.read_only_reason
     if image.removal is not None:
         return f"'{image.name}' was removed by {image.removal.removed_by}: restore it to grade it."
     if permissions.actions & DRAFTS or recover is not None:
