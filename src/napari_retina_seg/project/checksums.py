@@ -38,7 +38,7 @@ from napari_retina_seg.project.tables import VERSION_TRIGGERS, Base, SchemaVersi
 from napari_retina_seg.types.errors import ProjectError
 
 CHECKSUM = "checksum"
-HIDDEN = "hidden"  # in place of the checksum of a row of which somebody must not see all
+HIDDEN = "hidden"  # in place of the checksum of a row that is shown in part
 HIDES = "hides"  # option of a connection: tables whose rows may have none
 _BYTES = 8  # a flipped bit goes unnoticed once in 2 ** 64 times
 
@@ -119,7 +119,7 @@ def _verify(row: Base, context: QueryContext, *_: object) -> None:
 
 
 def may_be_hidden(bind: Engine | Connection, table: str) -> bool:
-    """Whether rows of a table may be told in part, without a checksum; see `policies`."""
+    """Whether rows of a table may be shown in part, without a checksum; see `policies`."""
     return table in bind.get_execution_options().get(HIDES, ())
 
 

@@ -82,7 +82,7 @@ def find_grader(session: Session, name: str) -> str:
     Raises
     ------
     ProjectError
-        If the study has members, and nobody of this name among them grades.
+        If the study has members, and no member of this name grades.
     """
     members = list_members(session)
     found = next((one for one in members if same_person(one.name, name)), None)

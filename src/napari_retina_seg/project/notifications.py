@@ -31,7 +31,7 @@ def _notify(session: Session, *_: object) -> None:
 
 
 class ChangeListener:
-    """A connection on which the server tells of changes that others made.
+    """A connection on which the server reports changes that others made.
 
     It is used by one thread at a time.
 
@@ -85,4 +85,4 @@ class ChangeListener:
         try:
             yield
         except self._error as error:
-            raise ServerAwayError("The server no longer tells of changes.") from error
+            raise ServerAwayError("The connection that reports changes is broken.") from error

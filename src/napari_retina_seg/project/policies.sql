@@ -1,7 +1,7 @@
 -- What the server enforces for the members of a study; see policies.py and docs/shared_studies.md.
 --
 -- Members have no rights on the tables image and version. They work through views of the same
--- names and columns in this schema, which tell a row in part where somebody must not see all of
+-- names and columns in this schema, which show a row in part where the member must not see all of
 -- it. No row is left out, so that the numbers of versions stay whole. What is written there is
 -- checked by triggers, which run as the owner of the tables. The conditions are those of
 -- blinding.py. "session_user" is the login, whatever role it takes. The triggers' functions send no
@@ -62,18 +62,18 @@ CREATE VIEW graded.image WITH (security_barrier) AS
 SELECT i.id, i.sha256, i.name, i.path, i.copy_sha256, i.modality, i.laterality, i.spacing,
   i.patient, i.shape, i.added_by, i.added_at, i.round, i.conflict, i.uncertainty, i.warning, i.gain,
   i.reason,
-  CASE WHEN told.in_part AND i.state IN ('accepted', 'ungradable') THEN 'corrected'
+  CASE WHEN redacted.it AND i.state IN ('accepted', 'ungradable') THEN 'corrected'
     ELSE i.state END AS state,
-  CASE WHEN told.in_part THEN NULL ELSE i.author END AS author,
-  CASE WHEN told.in_part THEN 'hidden' ELSE i.checksum END AS checksum
+  CASE WHEN redacted.it THEN NULL ELSE i.author END AS author,
+  CASE WHEN redacted.it THEN 'hidden' ELSE i.checksum END AS checksum
 FROM public.image i
 LEFT JOIN graded.second s ON s.image_id = i.id AND s.blinded
 CROSS JOIN LATERAL (
   SELECT s.image_id IS NOT NULL AND (i.author <> (SELECT name FROM graded.me)
     OR i.state IN ('accepted', 'ungradable'))
-) AS told (in_part);
+) AS redacted (it);
 
--- The time, too, is told in part: it is that of the mask's file.
+-- The time, too, is shown in part: it is that of the mask's file.
 CREATE VIEW graded.version WITH (security_barrier) AS
 SELECT v.id, v.image_id, v.number, v.kind, v.reading, v.round, v.conflict, v.scheme_id,
   CASE WHEN hidden.it THEN left(v.created_at, 10) || 'T00:00:00.000000+00:00'

@@ -55,7 +55,7 @@ class ChangeWatch(QObject):
             try:
                 return project, project.listen(), False
             except ProjectError:
-                log.info("no connection that tells of changes", exc_info=True)
+                log.info("no connection that reports changes", exc_info=True)
                 return project, None, True
 
         in_background(listen, self._on_connected)
@@ -86,7 +86,7 @@ class ChangeWatch(QObject):
         try:
             is_changed = listener.poll()
         except ServerAwayError:
-            log.info("the connection that tells of changes broke", exc_info=True)
+            log.info("the connection that reports changes broke", exc_info=True)
             self._disconnect()
             self._lose()
             return
